@@ -1,0 +1,1 @@
+"""Value types of a document on its way: identifiers, headers, statement, record, findings."""
