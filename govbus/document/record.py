@@ -191,4 +191,4 @@ def unframe(value: bytes | None) -> tuple[int, bytes]:
 
 def key_of(signed: dict[str, bytes]) -> bytes:
     """Return the Kafka key on the ``in`` and ``pub`` side: ``ce_subject`` if present, else ``ce_id``."""
-    return signed.get("ce_subject") or signed["ce_id"]
+    return signed["ce_subject"] if "ce_subject" in signed else signed["ce_id"]
