@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from govbus.document.finding import Finding, Outcome
@@ -41,7 +42,8 @@ class LogEntry(NamedTuple):
     """First index of the run of documents that one receipt covers; None where the origin is not proven."""
 
 
-class Receipt(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Receipt:
     """The bus's answer to the sender (``govbus.core.Receipt``, ``docs/specs/receipt.md``)."""
 
     document_id: str | None

@@ -106,9 +106,7 @@ class Envelope:
             )
         salt = single[SALT]
         if len(salt) != SALT_BYTES:
-            raise MetadataError(
-                f"expected {SALT_BYTES} bytes, found {len(salt)}", rule="SEC-3", field=SALT
-            )
+            raise MetadataError(f"expected {SALT_BYTES} bytes, found {len(salt)}", rule="SEC-3", field=SALT)
         path = single.get(PATH, b"")
         if len(path) % 32 or len(path) > 32 * PATH_HASHES_MAX:
             raise MetadataError(

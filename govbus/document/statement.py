@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from govbus.document import topics
 from govbus.document.encoding import base64url, time_ms_from_text, time_text
@@ -34,7 +34,8 @@ _GRAMMAR = re.compile(
 )
 
 
-class Statement(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Statement:
     """One parsed statement. Hashes stay in their text form, because they are only ever compared."""
 
     origin: Origin
