@@ -6,6 +6,7 @@ Implements ``docs/specs/document-record.md``: CloudEvents 1.0 Kafka binary mode 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class Envelope:
     signed: dict[str, bytes]
     """Every ``ce_*`` header and ``content-type``: what the statement's ``headers`` line covers."""
     statement: bytes
+    statement_hash: bytes
+    """SHA-256(0x00 || statement)."""
     salt: bytes
     signatures: tuple[bytes, ...]
     batch: bytes | None
@@ -114,7 +117,16 @@ class Envelope:
                 rule="SEC-3",
                 field=PATH,
             )
-        return cls(signed, single[STATEMENT], salt, tuple(signatures), single.get(BATCH), path)
+        statement = single[STATEMENT]
+        return cls(
+            signed,
+            statement,
+            hashlib.sha256(b"\x00" + statement).digest(),
+            salt,
+            tuple(signatures),
+            single.get(BATCH),
+            path,
+        )
 
     def attribute(self, name: str) -> str:
         """Return a CloudEvents attribute as text, such as ``attribute("id")``; empty where it is absent.

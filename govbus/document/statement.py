@@ -131,8 +131,26 @@ def headers_hash(signed: dict[str, bytes]) -> str:
     Returns:
         base64url SHA-256 over ``name:base64url(value)`` LF for each, sorted by name.
     """
-    lines = "".join([f"{name}:{base64url(signed[name])}\n" for name in sorted(signed)])
-    return base64url(hashlib.sha256(lines.encode("utf-8")).digest())
+    lines = b"".join([_header_line(name, signed[name]) for name in sorted(signed)])
+    return base64url(hashlib.sha256(lines).digest())
+
+
+_UNREPEATED = frozenset({"ce_id", "ce_time", "ce_subject", "ce_recordedtime"})
+_LINES_MAX = 4096
+_LINE_VALUE_BYTES_MAX = 256
+_lines: dict[tuple[str, bytes], bytes] = {}
+
+
+def _header_line(name: str, value: bytes) -> bytes:
+    """Return ``name:base64url(value)`` LF; most attributes repeat from document to document, so lines are kept."""
+    line = _lines.get((name, value))
+    if line is None:
+        line = f"{name}:{base64url(value)}\n".encode()
+        if name not in _UNREPEATED and len(value) <= _LINE_VALUE_BYTES_MAX:
+            if len(_lines) >= _LINES_MAX:
+                _lines.clear()
+            _lines[name, value] = line
+    return line
 
 
 def value_hash(salt: bytes, avro: bytes) -> str:

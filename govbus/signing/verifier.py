@@ -7,7 +7,7 @@ forget. Routers, consumers and auditors all call the same steps.
 from __future__ import annotations
 
 from govbus.document.record import Envelope, Record, key_of, unframe
-from govbus.document.statement import Statement, headers_hash, statement_hash, value_hash
+from govbus.document.statement import Statement, headers_hash, value_hash
 from govbus.errors import ProofError, SignatureError, UntrustedKeyError
 from govbus.signing.batch import BatchText
 from govbus.signing.certificates import TrustedCertificate, TrustStore

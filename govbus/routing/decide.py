@@ -1,0 +1,369 @@
+"""`decide()`: what happens to one document, as a pure function of record, directory, history and time.
+
+The steps stand in the order in which they run, cheapest first. The first rule that refuses ends them, because what
+follows would judge bytes that are not proven. The auditor runs the same function over the same inputs and expects
+the same decision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from govbus.document import topics
+from govbus.document.decision import SourcePosition
+from govbus.document.finding import Finding, Outcome, Severity
+from govbus.document.ids import AgencyId
+from govbus.document.record import CONTENT_TYPE, Envelope, Record, unframe
+from govbus.document.statement import Statement
+from govbus.errors import DocumentError, MetadataError, RuleError
+from govbus.routing.directory import Directory
+from govbus.routing.history import History, Prior
+from govbus.routing.rules import RULES
+from govbus.schemas.catalog import DocumentSchema
+from govbus.signing.verifier import (
+    VerifiedSignatures,
+    Verifier,
+    check_headers,
+    check_outbox_place,
+    check_value,
+)
+
+CONTENT_TYPES = frozenset({b"application/avro"})
+REQUIRED_ATTRIBUTES = (
+    "ce_specversion",
+    "ce_id",
+    "ce_source",
+    "ce_type",
+    "ce_time",
+    "ce_dataschema",
+    "ce_agreementid",
+    "ce_dataclassification",
+    "ce_datacategory",
+    "ce_accesslevel",
+)
+DETAIL_CHARACTERS_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What `decide` found about one record."""
+
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    source: SourcePosition
+    envelope: Envelope | None
+    """None where the headers could not be read."""
+    statement: Statement | None
+    """None where it could not be parsed, or is about another place than this record's."""
+    document_id: str | None
+    is_proven: bool
+    """Whether a signature of the origin's agency holds over the statement and the record's bytes."""
+    is_in_sequence: bool
+    """Whether the document uses up its index."""
+    recipients: tuple[str, ...]
+    """Topics to deliver to."""
+    prior: Prior | None
+    """For a duplicate, the first decision, whose receipt answers it."""
+
+    @property
+    def agency(self) -> AgencyId | None:
+        """The agency whose outbox the record lies on, or None where the topic is no outbox."""
+        try:
+            return topics.agency_of_outbox(self.source.topic)
+        except MetadataError:
+            return None
+
+
+class _Duplicate(Exception):  # noqa: N818  # not an error: the steps end because the answer is known
+    """The same document again."""
+
+    def __init__(self, prior: Prior) -> None:
+        super().__init__()
+        self.prior = prior
+
+
+class _Steps:
+    """The steps of one decision and what they have established so far."""
+
+    __slots__ = (
+        "_directory",
+        "_history",
+        "_record",
+        "document_id",
+        "envelope",
+        "is_in_sequence",
+        "is_proven",
+        "recipients",
+        "statement",
+    )
+
+    def __init__(self, record: Record, directory: Directory, history: History) -> None:
+        self._record = record
+        self._directory = directory
+        self._history = history
+        self.envelope: Envelope | None = None
+        self.statement: Statement | None = None
+        self.document_id: str | None = None
+        self.is_proven = False
+        self.is_in_sequence = False
+        self.recipients: tuple[str, ...] = ()
+
+    def run(self, verified: VerifiedSignatures, at_ms: int) -> None:
+        """Run every step; raise `RuleError` at the first that refuses, `_Duplicate` where it is one."""
+        record, directory = self._record, self._directory
+        # Step 1: sizes and headers (LIM-1, LIM-2, CE-2, CE-6, SEC-3).
+        envelope = self.envelope = Envelope.from_headers(record.headers)
+        _check_texts(envelope)
+        self.document_id = envelope.attribute("id") or None
+        unframe(record.value)
+        # Step 2: the statement parses and is about this place (SEC-3).
+        statement = Statement.from_bytes(envelope.statement)
+        check_outbox_place(record, statement)
+        self.statement = statement
+        # Step 3: the agency is registered (ID-1), required attributes are there (CE-1).
+        _check_agency(statement, directory)
+        _check_required(envelope)
+        # Step 4: the index is the next of its origin (SEQ-1, CE-4).
+        self._check_sequence(envelope, statement)
+        # Step 5: the headers and the value are the ones in the statement (SEC-3).
+        check_headers(envelope, statement)
+        avro = check_value(record, envelope, statement)
+        # Step 6: certificates and signatures (SEC-3, SEC-4, SEC-6).
+        Verifier(directory, verified).check_signatures(envelope, statement)
+        self.is_proven = True
+        # Step 7: what the attributes say (CE-1, CE-5, ID-1).
+        _check_attributes(envelope, statement)
+        # Step 8: one registered schema (AVR-4), with which the value decodes (AVR-1).
+        schema = _schema(record, envelope, statement, directory)
+        schema.codec.decode(avro)
+        # Step 9: agreement and parties (DRM-1, DRM-2), and so the recipients.
+        self.recipients = _recipients(envelope, statement, schema, directory, at_ms)
+
+    def _check_sequence(self, envelope: Envelope, statement: Statement) -> None:
+        """Compare index and id with the past of the origin.
+
+        Four cases: the next index; one further on (a gap, held); one that was decided about before, by the same
+        statement (a duplicate if it was accepted, a new try if not) or by another (refused, unless nothing proved
+        that the agency ever used it).
+        """
+        history, origin, index = self._history, statement.origin, statement.index
+        expected = history.next_index(origin)
+        if index > expected:
+            raise DocumentError(
+                f"index {index} leaves a gap, expected {expected}; send the missing ones, then this again",
+                rule="SEQ-1",
+                field="index",
+            )
+        document_id = self.document_id or ""
+        if index < expected:
+            prior = history.at_index(origin, index)
+            if prior is None:
+                raise _reused(f"index {index} was used too long ago to compare, expected {expected}")
+            if prior.statement_hash == envelope.statement_hash:
+                if prior.outcome is Outcome.ACCEPTED:
+                    raise _Duplicate(prior)
+            elif prior.outcome is Outcome.ACCEPTED or prior.is_proven:
+                raise _reused(f"index {index} belongs to another document, expected {expected}")
+        self.is_in_sequence = True
+        first = history.of_document(origin, document_id)
+        if first is not None:
+            raise DocumentError(
+                f"this id was accepted under index {first.number} with other content",
+                rule="CE-4",
+                field="ce_id",
+            )
+
+
+def decide(
+    record: Record,
+    directory: Directory,
+    history: History,
+    *,
+    at_ms: int,
+    verified: VerifiedSignatures | None = None,
+) -> Decision:
+    """Decide about one outbox record.
+
+    Pure, total and deterministic: the same arguments give the same decision, and no record makes it raise.
+
+    Args:
+        record: as read from an outbox.
+        directory: the version in force.
+        history: the past of the record's origin.
+        at_ms: time of the decision, milliseconds since 1970.
+        verified: signatures already checked, to be shared between calls; it changes speed, never the decision.
+    """
+    steps = _Steps(record, directory, history)
+    prior: Prior | None = None
+    finding: Finding | None = None
+    try:
+        steps.run(verified if verified is not None else VerifiedSignatures(), at_ms)
+        outcome = Outcome.ACCEPTED
+    except _Duplicate as duplicate:
+        outcome, prior = Outcome.DUPLICATE, duplicate.prior
+    except RuleError as err:
+        finding = _finding(err)
+        outcome = Outcome.QUARANTINED if finding.severity is Severity.QUARANTINE else Outcome.REFUSED
+    except Exception as err:  # noqa: BLE001  # total: a defect of ours must not stop the bus or lose a document
+        finding = Finding("INT-1", Severity.QUARANTINE, "record", f"not judged: {type(err).__name__}")
+        outcome = Outcome.QUARANTINED
+    return Decision(
+        outcome=outcome,
+        findings=(finding,) if finding is not None else (),
+        source=SourcePosition(record.topic, record.partition, record.offset),
+        envelope=steps.envelope,
+        statement=steps.statement,
+        document_id=steps.document_id,
+        is_proven=steps.is_proven,
+        is_in_sequence=steps.is_in_sequence,
+        recipients=steps.recipients if outcome is Outcome.ACCEPTED else (),
+        prior=prior,
+    )
+
+
+def prior_of(decision: Decision, *, time_ms: int, receipt_first: int) -> Prior | None:
+    """Return what the history must remember of a decision, or None where it used up no index."""
+    if not decision.is_in_sequence or decision.statement is None or decision.envelope is None:
+        return None
+    return Prior(
+        decision.statement.index,
+        decision.document_id or "",
+        decision.envelope.statement_hash,
+        decision.outcome,
+        decision.is_proven,
+        time_ms,
+        receipt_first,
+    )
+
+
+def record_hash(record: Record) -> bytes:
+    """Return a name for a record as received, where no statement verified and so nothing else names its bytes.
+
+    SHA-256 over key, value and headers, each length-prefixed (``docs/specs/message-log.md``).
+    """
+    digest = hashlib.sha256()
+    for part in (record.key, record.value):
+        digest.update(b"\xff" if part is None else len(part).to_bytes(8, "big") + part)
+    for name, value in record.headers:
+        for octets in (name.encode("utf-8", "surrogateescape"), value):
+            digest.update(b"\xff" if octets is None else len(octets).to_bytes(8, "big") + octets)
+    return digest.digest()
+
+
+def _finding(err: RuleError) -> Finding:
+    rule = RULES[err.rule] if err.rule in RULES else RULES["INT-1"]
+    is_gap = rule.id == "SEQ-1" and not isinstance(err, _ReusedIndexError)
+    severity = Severity.QUARANTINE if is_gap else rule.severity
+    return Finding(rule.id, severity, err.field, err.message[:DETAIL_CHARACTERS_MAX])
+
+
+class _ReusedIndexError(DocumentError):
+    """An index that another document has used."""
+
+
+def _reused(detail: str) -> _ReusedIndexError:
+    return _ReusedIndexError(detail, rule="SEQ-1", field="index")
+
+
+_UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+_CHECKED_MAX = 4096
+_checked: set[bytes] = set()
+
+
+def _check_texts(envelope: Envelope) -> None:
+    """Check that every attribute is UTF-8 (CE-6) without control or non-characters (CE-2)."""
+    for name, value in envelope.signed.items():
+        if value in _checked:
+            continue
+        try:
+            text = value.decode("utf-8")
+        except UnicodeDecodeError as err:
+            raise MetadataError("the value is not UTF-8", rule="CE-6", field=name) from err
+        if _UNWANTED.search(text) is not None:
+            raise MetadataError("control and non-characters are not allowed", rule="CE-2", field=name)
+        if name not in {"ce_id", "ce_time", "ce_subject"} and len(value) <= 256:  # noqa: PLR2004  # what repeats
+            if len(_checked) >= _CHECKED_MAX:
+                _checked.clear()
+            _checked.add(value)
+
+
+def _check_agency(statement: Statement, directory: Directory) -> None:
+    if directory.agency(statement.origin.agency.text) is None:
+        raise MetadataError(
+            f"agency {statement.origin.agency} is not registered", rule="ID-1", field="origin"
+        )
+
+
+def _check_required(envelope: Envelope) -> None:
+    signed = envelope.signed
+    for name in REQUIRED_ATTRIBUTES:
+        if not signed.get(name):
+            raise MetadataError("a required attribute is missing or empty", rule="CE-1", field=name)
+
+
+def _check_attributes(envelope: Envelope, statement: Statement) -> None:
+    signed = envelope.signed
+    if signed["ce_specversion"] != b"1.0":
+        raise MetadataError("expected 1.0", rule="CE-1", field="ce_specversion")
+    if signed.get(CONTENT_TYPE) not in CONTENT_TYPES:
+        raise MetadataError("expected application/avro", rule="CE-5", field=CONTENT_TYPE)
+    expected = statement.origin.source_uri
+    if signed["ce_source"] != expected.encode("ascii"):
+        raise MetadataError(f"expected {expected}", rule="ID-1", field="ce_source")
+
+
+_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#]+")
+
+
+def _schema(record: Record, envelope: Envelope, statement: Statement, directory: Directory) -> DocumentSchema:
+    """Return the one schema that frame, dataschema and statement name."""
+    uri = envelope.attribute("dataschema")
+    frame_id, _ = unframe(record.value)
+    schema = directory.schemas.by_id(frame_id)
+    if schema is None:
+        raise DocumentError(f"schema id {frame_id} is not registered", rule="AVR-4", field="value")
+    if uri != schema.uri:
+        if _ABSOLUTE_URI.fullmatch(uri) is None:
+            raise MetadataError("expected an absolute URI", rule="CE-5", field="ce_dataschema")
+        if directory.schemas.by_uri(uri) is None:
+            raise MetadataError("this schema is not registered", rule="CE-5", field="ce_dataschema")
+        raise MetadataError(f"the frame's schema is {schema.uri}", rule="AVR-4", field="ce_dataschema")
+    if statement.schema != schema.codec.hash:
+        raise DocumentError(
+            f"the statement names another schema than {schema.uri}", rule="AVR-4", field="schema"
+        )
+    return schema
+
+
+def _recipients(
+    envelope: Envelope, statement: Statement, schema: DocumentSchema, directory: Directory, at_ms: int
+) -> tuple[str, ...]:
+    """Return the topics that the agreement sends this document to."""
+    agreement_id = envelope.attribute("agreementid")
+    agreement = directory.agreement(agreement_id)
+    if agreement is None:
+        raise _agreement("this agreement is not registered")
+    if agreement.status != "active":
+        raise _agreement(f"agreement {agreement.id} is {agreement.status}")
+    if not agreement.valid_from_ms <= at_ms <= agreement.valid_to_ms:
+        raise _agreement(f"agreement {agreement.id} is outside its validity")
+    if agreement.supplier != statement.origin.agency:
+        raise MetadataError(
+            f"agreement {agreement.id} has {agreement.supplier} as supplier, not {statement.origin.agency}",
+            rule="DRM-2",
+            field="ce_agreementid",
+        )
+    package = directory.package(agreement.package.text)
+    if package is None or schema.id not in package.schema_ids:
+        raise _agreement(f"agreement {agreement.id} is for package {agreement.package}, not for this schema")
+    if envelope.attribute("type") not in package.types:
+        raise MetadataError(
+            f"package {agreement.package} has no documents of this type", rule="DRM-1", field="ce_type"
+        )
+    return agreement.recipients
+
+
+def _agreement(detail: str) -> MetadataError:
+    return MetadataError(detail, rule="DRM-1", field="ce_agreementid")

@@ -1,0 +1,112 @@
+"""What the router remembers of an origin: which index comes next and what was decided before.
+
+The message log is the truth; whatever implements `History` is a view of it that can be rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from govbus.document.finding import Outcome
+from govbus.document.ids import Origin
+
+
+class Prior(NamedTuple):
+    """An earlier decision about one index of one origin."""
+
+    number: int
+    """The index that was decided about."""
+    document_id: str
+    statement_hash: bytes
+    outcome: Outcome
+    is_proven: bool
+    """Whether the statement's signature held: only then is it the agency's own word."""
+    time_ms: int
+    receipt_first: int
+    """First index of the run that the receipt covered."""
+
+
+class History(Protocol):
+    """The past of every origin, as far as it is remembered."""
+
+    def next_index(self, origin: Origin) -> int:
+        """Return the index that the origin's next document must have."""
+        ...
+
+    def at_index(self, origin: Origin, index: int) -> Prior | None:
+        """Return what was decided about an index, or None where it is not remembered."""
+        ...
+
+    def of_document(self, origin: Origin, document_id: str) -> Prior | None:
+        """Return the accepted document with this id, or None."""
+        ...
+
+    def run(self, origin: Origin, receipt_first: int) -> Sequence[Prior]:
+        """Return the accepted documents that one receipt covered, in index order."""
+        ...
+
+
+class OriginPast:
+    """The remembered past of one origin, in memory."""
+
+    __slots__ = ("_by_document", "_by_index", "next_index")
+
+    def __init__(self) -> None:
+        self.next_index = 0
+        self._by_index: dict[int, Prior] = {}
+        self._by_document: dict[str, Prior] = {}
+
+    def remember(self, prior: Prior) -> None:
+        """Take a decision into the past."""
+        self._by_index[prior.number] = prior
+        self.next_index = max(self.next_index, prior.number + 1)
+        if prior.outcome is Outcome.ACCEPTED:
+            self._by_document[prior.document_id] = prior
+
+    def at_index(self, index: int) -> Prior | None:
+        """Return what was decided about an index, or None."""
+        return self._by_index.get(index)
+
+    def of_document(self, document_id: str) -> Prior | None:
+        """Return the accepted document with this id, or None."""
+        return self._by_document.get(document_id)
+
+    def run(self, receipt_first: int) -> list[Prior]:
+        """Return the accepted documents from `receipt_first` on that share its receipt."""
+        priors: list[Prior] = []
+        index = receipt_first
+        while (prior := self._by_index.get(index)) is not None and prior.receipt_first == receipt_first:
+            priors.append(prior)
+            index += 1
+        return priors
+
+
+class MemoryHistory:
+    """A `History` that keeps everything in memory: for the auditor and for tests."""
+
+    def __init__(self) -> None:
+        self._origins: dict[Origin, OriginPast] = {}
+
+    def _past(self, origin: Origin) -> OriginPast:
+        return self._origins.setdefault(origin, OriginPast())
+
+    def next_index(self, origin: Origin) -> int:
+        """Return the index that the origin's next document must have."""
+        return self._past(origin).next_index
+
+    def at_index(self, origin: Origin, index: int) -> Prior | None:
+        """Return what was decided about an index, or None."""
+        return self._past(origin).at_index(index)
+
+    def of_document(self, origin: Origin, document_id: str) -> Prior | None:
+        """Return the accepted document with this id, or None."""
+        return self._past(origin).of_document(document_id)
+
+    def run(self, origin: Origin, receipt_first: int) -> Sequence[Prior]:
+        """Return the accepted documents that one receipt covered."""
+        return self._past(origin).run(receipt_first)
+
+    def remember(self, origin: Origin, prior: Prior) -> None:
+        """Take a decision into the past."""
+        self._past(origin).remember(prior)
