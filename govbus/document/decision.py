@@ -39,7 +39,7 @@ class LogEntry(NamedTuple):
     recipients: tuple[str, ...]
     """Topics that the document was delivered to."""
     receipt_first: int | None
-    """First index of the run of documents that one receipt covers; None where the origin is not proven."""
+    """First index of the run of documents that one receipt covers; None where the document used up no index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Receipt:
     """None where the receipt covers a run, or the headers could not be read."""
     origin: str | None
     index: int | None
-    """First index covered; None where the origin is not proven."""
+    """First index covered; None where no statement could be read."""
     count: int
     """Documents covered: 1, or the length of a run of consecutive accepted ones without findings."""
     statement_hash: bytes | None

@@ -235,6 +235,7 @@ def prior_of(decision: Decision, *, time_ms: int, receipt_first: int) -> Prior |
         decision.is_proven,
         time_ms,
         receipt_first,
+        decision.source.offset,
     )
 
 

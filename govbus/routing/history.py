@@ -25,6 +25,8 @@ class Prior(NamedTuple):
     time_ms: int
     receipt_first: int
     """First index of the run that the receipt covered."""
+    offset: int
+    """Where the record stands in its outbox partition."""
 
 
 class History(Protocol):

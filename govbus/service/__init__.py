@@ -1,0 +1,1 @@
+"""Long-running processes: the only place with retries, signals, clocks, metrics and settings."""

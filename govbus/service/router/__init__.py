@@ -1,0 +1,1 @@
+"""The router process: takes outbox records, decides, delivers, and answers, exactly once."""
