@@ -47,8 +47,13 @@ def sign_detached(signer: Signer, payload: bytes, *, typ: str, at_ms: int) -> by
         "x5t#S256": signer.certificate.thumbprint,
     }
     protected = base64url(json.dumps(header, separators=(",", ":")).encode("utf-8")).encode("ascii")
-    signature = signer.sign(protected + b"." + payload)
+    signature = signer.sign(signing_input(protected, payload))
     return protected + b".." + base64url(signature).encode("ascii")
+
+
+def signing_input(protected: bytes, payload: bytes) -> bytes:
+    """Return what is signed (RFC 7797 section 3): base64url header, a dot, the payload as it is."""
+    return protected + b"." + payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ class DetachedSignature:
                 rule="SEC-4",
                 field="gb-sig",
             )
-        verify(certificate.public_key, self._signature, self._protected + b"." + payload)
+        verify(certificate.public_key, self._signature, signing_input(self._protected, payload))
 
 
 def _protected_header(protected: bytes) -> dict[str, Any]:
