@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -29,7 +30,8 @@ PROBE_TIMEOUT_S = 1.0
 PROBE_PAUSE_S = 0.05
 KILL_TIMEOUT_S = 10.0
 LOG_LINES_SHOWN_MAX = 15
-LOG_TAIL_BYTES_MAX = 32 << 10
+LOG_TAIL_BYTES_MAX = 64 << 10
+STACK_FRAME = re.compile(r"\s+(at |\.\.\. \d+ more)")
 
 QUICK_START_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 """Less work before the first answer, less throughput after it: good for tests, bad for benchmarks."""
@@ -233,6 +235,9 @@ class EmbeddedKafka:
             *options,
             f"-Dlog4j2.configurationFile={(self._folder / 'log4j2.properties').as_uri()}",
             "-Djava.awt.headless=true",
+            # Kafka's own libraries do both on purpose; without this Java prints warnings about it.
+            "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow",
             "-cp",
             os.pathsep.join(str(jar) for jar in jars),
             *program,
@@ -383,10 +388,12 @@ def _is_free(port: int) -> bool:
 
 
 def _last_lines(file: Path) -> list[str]:
+    """Returns what a log says last, less the frames of stack traces, which push the message out of sight."""
     try:
         with file.open("rb") as content:
             size_bytes = content.seek(0, os.SEEK_END)
             content.seek(max(0, size_bytes - LOG_TAIL_BYTES_MAX))
-            return content.read().decode(errors="replace").splitlines()[-LOG_LINES_SHOWN_MAX:]
+            lines = content.read().decode(errors="replace").splitlines()
+            return [line for line in lines if not STACK_FRAME.match(line)][-LOG_LINES_SHOWN_MAX:]
     except FileNotFoundError:
         return []

@@ -1,0 +1,91 @@
+"""Fixtures of every test: a real Kafka broker, brokers of one's own, and the vectors of others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from govbus.service.embedded_kafka import EmbeddedKafka
+
+START_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 30
+CONFORMANCE_VARIABLE = "GOVBUS_CONFORMANCE_DATA"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes the folder of vectors independent of the folder that a test runs in."""
+    folder = os.environ.get(CONFORMANCE_VARIABLE)
+    if folder:
+        os.environ[CONFORMANCE_VARIABLE] = str((config.rootpath / folder).resolve())
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of the session's broker; topics in it are shared, so name yours after the test.
+
+    ``GOVBUS_TEST_BOOTSTRAP_SERVERS`` names a broker that runs already. Otherwise
+    ``GOVBUS_TEST_KAFKA=testcontainers`` starts one in Docker, and the default, ``embedded``, as a child
+    process.
+    """
+    running = os.environ.get("GOVBUS_TEST_BOOTSTRAP_SERVERS")
+    kind = os.environ.get("GOVBUS_TEST_KAFKA", "embedded")
+    if running:
+        yield running
+    elif kind == "embedded":
+        broker = EmbeddedKafka(tmp_path_factory.mktemp("kafka"), fast_start=True)
+        try:
+            yield broker.start(START_TIMEOUT_S)
+        finally:
+            broker.stop(STOP_TIMEOUT_S)
+    elif kind == "testcontainers":
+        yield from _container_bootstrap()
+    else:
+        raise pytest.UsageError(f"GOVBUS_TEST_KAFKA: expected embedded or testcontainers, found {kind!r}")
+
+
+def _container_bootstrap() -> Iterator[str]:
+    from docker.errors import DockerException
+    from testcontainers.community.kafka import KafkaContainer
+
+    try:
+        container = KafkaContainer().with_kraft()
+        container.with_env("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
+        container.with_env("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1")
+        container.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
+        container.start()
+    except DockerException as err:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"GOVBUS_TEST_KAFKA=testcontainers, but Docker does not answer: {err}")
+    try:
+        yield container.get_bootstrap_server()
+    finally:
+        container.stop()
+
+
+@pytest.fixture
+def embedded_kafka_factory(tmp_path: Path) -> Iterator[Callable[..., EmbeddedKafka]]:
+    """Makes brokers that a test may kill; each gets the folder ``tmp_path / name`` and is stopped after it."""
+    brokers: list[EmbeddedKafka] = []
+
+    def make(name: str = "kafka", **options: Any) -> EmbeddedKafka:
+        brokers.append(EmbeddedKafka(tmp_path / name, **({"fast_start": True} | options)))
+        return brokers[-1]
+
+    yield make
+    for broker in brokers:
+        broker.stop(STOP_TIMEOUT_S)
+
+
+@pytest.fixture(scope="session")
+def conformance_data() -> Path:
+    """Folder of third-party test vectors."""
+    folder = os.environ.get(CONFORMANCE_VARIABLE)
+    if not folder:
+        pytest.skip(f"{CONFORMANCE_VARIABLE} does not name a folder of third-party vectors")
+    assert Path(folder).is_dir(), f"{CONFORMANCE_VARIABLE} names {folder}, which is not a folder"
+    return Path(folder)
