@@ -1,0 +1,36 @@
+# Every command of the project. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fmt bench docs clean
+
+BIN := .venv/bin
+READY := .venv/installed
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Installed again whenever a lock, the project file or the way of installing changes.
+$(READY): locks/dev.txt locks/demo.txt pyproject.toml tools/bootstrap.sh
+	@bash tools/bootstrap.sh
+
+demo: $(READY) ## Run the main job on real data, with a real Kafka
+	@$(BIN)/govbus demo
+
+test: $(READY) ## Check everything: format, lint, types, layers, tests on a real Kafka, coverage
+	@bash tools/check.sh all
+
+lint: $(READY) ## Check format, lint, types and layers only
+	@bash tools/check.sh static
+
+fmt: $(READY) ## Format the code and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(READY) ## Measure against bare Kafka clients; writes build/bench/report.json
+	@$(BIN)/python -m bench
+
+docs: $(READY) ## Write docs/commands.md again from the commands themselves
+	@$(BIN)/typer govbus.cli utils docs --name govbus --output docs/commands.md
+
+clean: ## Remove what these commands made, the virtual environment included
+	@rm -rf .venv build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
