@@ -151,9 +151,10 @@ class Verifier:
             raise _refused("the batch is of another origin", "gb-batch")
         if not batch.start <= statement.index < batch.end:
             raise _refused("the index lies outside the batch", "gb-batch")
-        leaf = statement_hash(envelope.statement)
         try:
-            root = root_from_path(leaf, statement.index - batch.start, batch.end - batch.start, envelope.path)
+            root = root_from_path(
+                envelope.statement_hash, statement.index - batch.start, batch.end - batch.start, envelope.path
+            )
         except ProofError as err:
             raise _refused(err.message, "gb-path") from err
         if root != batch.root:

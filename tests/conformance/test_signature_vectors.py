@@ -79,12 +79,12 @@ def test_rfc_7797_signing_input(conformance_data, name):
     """The bytes that are signed are the ones of RFC 7797, and its symmetric algorithm is refused by name."""
     path = conformance_data / "vectors/jose-cookbook-rfc7520/rfc7797" / name
     vector = json.loads(path.read_text())
-    protected = vector["signing"]["protected_b64u"].encode()
+    # The file's "signing" part contradicts its "output", which is the text of the RFC.
+    output = vector["output"]["json_flat"]
+    protected = output["protected"].encode()
     octets = signing_input(protected, vector["input"]["payload"].encode())
     key = base64.urlsafe_b64decode(vector["input"]["key"]["k"] + "==")
 
-    assert vector["signing"]["sig-input"].encode() == octets
-    assert from_base64url(vector["signing"]["sig"]) == hmac.digest(key, octets, hashlib.sha256)
-    if '"crit"' in base64.urlsafe_b64decode(protected + b"==").decode():
-        with pytest.raises((AlgorithmError, SignatureError)):
-            DetachedSignature.from_bytes(protected + b".." + vector["signing"]["sig"].encode())
+    assert from_base64url(output["signature"]) == hmac.digest(key, octets, hashlib.sha256)
+    with pytest.raises((AlgorithmError, SignatureError)):
+        DetachedSignature.from_bytes(protected + b".." + output["signature"].encode())
