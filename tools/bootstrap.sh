@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv from the locks: every package by exact version and hash, then govbus itself from this folder.
+# An environment that works is kept and brought up to date.
 # Where the machine lacks something, the first line printed says what, the second how to get it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,11 +10,15 @@ missing() {
   exit 1
 }
 
+is_python_new_enough() {
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
 # The first command that is a Python new enough. A version manager may offer names that do not run, so each is tried.
 find_python() {
   local candidate
   for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.14 python; do
-    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+    if is_python_new_enough "$candidate"; then
       printf '%s\n' "$candidate"
       return
     fi
@@ -43,18 +48,26 @@ install() {
   }
 }
 
-python="$(find_python)" || missing \
-  "Python 3.11 or newer (found: $(python3 --version 2>&1 || true))" \
-  "on Debian or Ubuntu: sudo apt-get install python3 python3-venv; on macOS: brew install python; \
+# Makes an empty virtual environment, after checking that this machine can.
+make_environment() {
+  local python
+  python="$(find_python)" || missing \
+    "Python 3.11 or newer (found: $(python3 --version 2>/dev/null || echo none))" \
+    "on Debian or Ubuntu: sudo apt-get install python3 python3-venv; on macOS: brew install python; \
 or name one: make PYTHON=/path/to/python3"
-"$python" -c 'import venv, ensurepip' >/dev/null 2>&1 || missing \
-  "the venv module of $("$python" --version)" \
-  "on Debian or Ubuntu: sudo apt-get install python3-venv (or python3.X-venv for that version)"
+  "$python" -c 'import venv, ensurepip' >/dev/null 2>&1 || missing \
+    "the venv module of $("$python" --version)" \
+    "on Debian or Ubuntu: sudo apt-get install python3-venv (or python3.X-venv for that version)"
+  printf 'Making .venv with %s\n' "$("$python" --version)"
+  rm -rf .venv
+  "$python" -m venv .venv
+}
 
-printf 'Installing into .venv with %s (once, about a minute)\n' "$("$python" --version)"
-rm -rf .venv
-"$python" -m venv .venv || missing "a working venv module for $("$python" --version)" \
-  "on Debian or Ubuntu: sudo apt-get install python3-venv"
+if ! { is_python_new_enough .venv/bin/python && .venv/bin/python -m pip --version; } >/dev/null 2>&1; then
+  make_environment
+fi
+printf 'Installing what the locks name into .venv (about a minute the first time)\n'
+: >.venv/install.log
 install "$(grep -c '^[a-z]' locks/dev.txt)" --require-hashes --requirement locks/dev.txt
 install 1 --no-deps --require-hashes --requirement locks/demo.txt
 install 1 --no-deps --no-build-isolation --editable .
