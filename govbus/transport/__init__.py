@@ -1,0 +1,1 @@
+"""The broker: ports in `base`, an in-process implementation in `memory`, Apache Kafka in `kafka`."""
