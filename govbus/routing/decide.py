@@ -244,13 +244,14 @@ def record_hash(record: Record) -> bytes:
 
     SHA-256 over key, value and headers, each length-prefixed (``docs/specs/message-log.md``).
     """
-    digest = hashlib.sha256()
-    for part in (record.key, record.value):
-        digest.update(b"\xff" if part is None else len(part).to_bytes(8, "big") + part)
+    digest = hashlib.sha256(_length_prefixed(record.key) + _length_prefixed(record.value))
     for name, value in record.headers:
-        for octets in (name.encode("utf-8", "surrogateescape"), value):
-            digest.update(b"\xff" if octets is None else len(octets).to_bytes(8, "big") + octets)
+        digest.update(_length_prefixed(name.encode("utf-8", "surrogateescape")) + _length_prefixed(value))
     return digest.digest()
+
+
+def _length_prefixed(octets: bytes | None) -> bytes:
+    return b"\xff" if octets is None else len(octets).to_bytes(8, "big") + octets
 
 
 def _finding(err: RuleError) -> Finding:

@@ -215,7 +215,8 @@ class Transport(Protocol):
             isolation: what is seen of transactions.
             session_timeout_s: silent for so long, the group gives one's partitions to others.
             metadata_interval_s: how soon new topics and partitions are noticed.
-            on_assigned: awaited after partitions came; on_revoked: awaited before they go.
+            on_assigned: awaited after partitions came.
+            on_revoked: awaited before they go.
         """
         ...
 

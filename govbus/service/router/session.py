@@ -132,9 +132,7 @@ class PartitionSession:
         await self._producer.transact(
             batch.records, offsets={self.source: records[-1].offset + 1}, group=parts.settings.group
         )
-        await asyncio.to_thread(
-            parts.state.remember, batch.priors, source=self.source, log_offset=None
-        )
+        await asyncio.to_thread(parts.state.remember, batch.priors, source=self.source, log_offset=None)
         self._history.forget_fresh()
         _count(batch, count, time.monotonic() - started)
 

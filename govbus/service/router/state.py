@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from govbus.document.finding import Outcome
 from govbus.document.ids import Origin
@@ -141,9 +142,9 @@ class RouterState:
             priors.append(prior)
         return priors
 
-    def _one(self, query: str, origin: Origin, *arguments: object) -> tuple[object, ...] | None:
+    def _one(self, query: str, origin: Origin, *arguments: object) -> tuple[Any, ...] | None:
         with self._lock:
-            row: tuple[object, ...] | None = self._connection.execute(
+            row: tuple[Any, ...] | None = self._connection.execute(
                 query, (self._origin_id(origin), *arguments)
             ).fetchone()
         return row
@@ -158,19 +159,19 @@ class RouterState:
         return known
 
 
-def _prior(row: tuple[object, ...] | None) -> Prior | None:
+def _prior(row: tuple[Any, ...] | None) -> Prior | None:
     if row is None:
         return None
     number, document_id, statement_hash, outcome, is_proven, time_ms, receipt_first, offset = row
     return Prior(
-        number,  # type: ignore[arg-type]  # the table's columns have these types
-        document_id,  # type: ignore[arg-type]
-        statement_hash,  # type: ignore[arg-type]
+        number,
+        document_id,
+        statement_hash,
         Outcome(outcome),
         bool(is_proven),
-        time_ms,  # type: ignore[arg-type]
-        receipt_first,  # type: ignore[arg-type]
-        offset,  # type: ignore[arg-type]
+        time_ms,
+        receipt_first,
+        offset,
     )
 
 
