@@ -1,0 +1,1 @@
+"""The signed record of all decisions: its tree, its checkpoints, and the notes that carry their signatures."""
