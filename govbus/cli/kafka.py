@@ -19,7 +19,7 @@ app = typer.Typer(
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        "--data", help="Folder for its data and log. Default: your own data folder.", file_okay=False
+        "--data", help="Folder for its data and log. Default: kafka in GOVBUS_DATA_FOLDER.", file_okay=False
     ),
 ]
 
@@ -27,11 +27,10 @@ DataOption = Annotated[
 def _broker(
     data: Path | None, *, heap_mb: int = 512, settings: dict[str, str] | None = None
 ) -> EmbeddedKafka:
-    import platformdirs
-
     from govbus.service.embedded_kafka import EmbeddedKafka
+    from govbus.settings import Settings
 
-    folder = data if data is not None else platformdirs.user_data_path("govbus") / "kafka"
+    folder = data if data is not None else Settings.from_environment().data_folder / "kafka"
     return EmbeddedKafka(folder, heap_mb=heap_mb, settings=settings or {})
 
 

@@ -154,6 +154,15 @@ def test_commands_start_show_and_stop(tmp_path):
     assert "it was not running\n" == runner.invoke(kafka_command.app, ["stop", *folder]).output
 
 
+def test_commands_use_the_data_folder_of_the_settings(tmp_path, monkeypatch):
+    """Without --data the broker lives in the folder that every other command keeps its state in."""
+    monkeypatch.setenv("GOVBUS_DATA_FOLDER", str(tmp_path))
+
+    shown = CliRunner().invoke(kafka_command.app, ["status"], env={"COLUMNS": "300"})
+
+    assert str(tmp_path / "kafka" / "broker.log") in shown.output
+
+
 def test_session_broker_answers(kafka_bootstrap: str):
     """The broker that the other integration tests share serves."""
     assert ask(kafka_bootstrap).is_ready
