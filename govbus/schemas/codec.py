@@ -35,9 +35,11 @@ class AvroCodec:
         named: dict[str, Any] = {}
         try:
             self._parsed = fastavro.parse_schema(definition, named)
+            self._read = compile_reader(self._parsed, named)
+        except SchemaError:
+            raise
         except Exception as err:  # the parser raises KeyError and others besides its own kinds
             raise SchemaError(f"not an Avro schema: {_reason(err)}", rule="AVR-3") from err
-        self._read = compile_reader(self._parsed, named)
 
     def encode(self, value: Any) -> bytes:
         """Return the Avro bytes of a value; a field that is left out takes its default.

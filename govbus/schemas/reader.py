@@ -198,10 +198,8 @@ class _Source:
             self._union(schema, to, depth)
             return
         kind = schema["type"] if isinstance(schema, dict) else schema
-        if isinstance(kind, list | dict):
-            self._value(kind, to, depth)
-        elif kind in _WRITERS:
-            _WRITERS[kind](self, schema, to, depth)
+        if kind in _KINDS:
+            _KINDS[kind](self, schema, to, depth)
             if isinstance(schema, dict) and "logicalType" in schema:
                 self._logical(kind, schema, to)
         elif kind in self._named:
@@ -314,9 +312,9 @@ class _Source:
             f"if n & 129: n, p, {stop} = block(d, p)",
             "else: n >>= 1",
             "if not n: break",
+            f"if n * {size_min} > size - p: wide('a count is larger than the bytes that are left')",
             "room -= n",
             "if room < 0: wide('an array or map has too many items')",
-            f"if n * {size_min} > size - p: wide('a count is larger than the bytes that are left')",
             "for _ in range(n):",
         )
         self._indent += 1
@@ -339,8 +337,6 @@ class _Source:
         if isinstance(schema, list):
             return 1 + min((self._size_min(branch, depth + 1) for branch in schema), default=0)
         kind = schema["type"] if isinstance(schema, dict) else schema
-        if isinstance(kind, list | dict):
-            return self._size_min(kind, depth + 1)
         if kind == "record":
             return sum(self._size_min(field["type"], depth + 1) for field in schema["fields"])
         if kind == "fixed":
@@ -352,7 +348,7 @@ class _Source:
         return _SIZE_MIN.get(kind, 0)
 
 
-_WRITERS: dict[str, Callable[[_Source, Any, str, int], None]] = {
+_KINDS: dict[str, Callable[[_Source, Any, str, int], None]] = {
     "null": _Source.read_null,
     "boolean": _Source.read_boolean,
     "int": _Source.read_int,
