@@ -29,7 +29,7 @@ class _Served:
     def __init__(self, source: TopicPartition) -> None:
         self.source = source
         self.session: PartitionSession | None = None
-        self.is_revoked = False
+        self.revoked = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self.is_paused = False
         self.epoch = 0
@@ -118,7 +118,7 @@ class RouterService:
 
     async def _let_go(self, leaving: list[_Served]) -> None:
         for served in leaving:
-            served.is_revoked = True
+            served.revoked.set()
             if served.session is not None:
                 served.session.close()
         tasks = [served.task for served in leaving if served.task is not None]
@@ -133,11 +133,11 @@ class RouterService:
     async def _serve(self, served: _Served) -> None:
         """Keep a session running for one partition for as long as it is ours."""
         pause_s = RETRY_PAUSE_S
-        while not served.is_revoked:
+        while not served.revoked.is_set():
             session = PartitionSession(served.source, self._parts)
             try:
                 await session.take_over()
-                if served.is_revoked:
+                if served.revoked.is_set():
                     break
                 await self._seek_to_committed(served)
                 served.session = session
@@ -154,7 +154,7 @@ class RouterService:
                     case Disposition.HALT | Disposition.QUARANTINE:
                         self._failure = err
                         return
-            except Exception as err:  # noqa: BLE001  # a defect: stop loudly, with nothing half done
+            except Exception as err:  # a defect: stop loudly, with nothing half done
                 logger.exception("session failed", source=str(served.source))
                 self._failure = LogIntegrityError(f"router session for {served.source} failed: {err!r}")
                 return
@@ -164,9 +164,8 @@ class RouterService:
                     await session.discard()
 
     async def _pause(self, served: _Served, pause_s: float) -> None:
-        until = asyncio.get_running_loop().time() + pause_s
-        while not served.is_revoked and asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(0.05)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(served.revoked.wait(), pause_s)
 
     async def _seek_to_committed(self, served: _Served) -> None:
         """Read again from what the last transaction committed: what was taken since is forgotten."""

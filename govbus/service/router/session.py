@@ -44,7 +44,6 @@ class SessionParts:
 
     transport: Transport
     state: RouterState
-    verified: VerifiedSignatures
     signer: Signer
     name: str
     settings: RouterSettings
@@ -69,7 +68,7 @@ class PartitionSession:
         )
         self._router = BatchRouter(
             history=self._history,
-            verified=parts.verified,
+            verified=VerifiedSignatures(),
             signer=parts.signer,
             name=parts.name,
             log_partition=self._log_partition,
@@ -200,7 +199,7 @@ def priors_of_entries(records: list[Record], source: TopicPartition) -> list[tup
         try:
             statement = Statement.from_bytes(entry.statement)
         except MetadataError:  # a foreign or damaged entry; the auditor reports it, the router must not stop
-            logger.error("message log entry without a readable statement", offset=record.offset)
+            logger.exception("message log entry without a readable statement", offset=record.offset)
             continue
         priors.append(
             (
