@@ -3,7 +3,7 @@
 ``sizes`` has seven big-endian 32-bit numbers a document: length of the statement; id of its repeated headers; lengths
 of ``ce_id``, ``ce_time``, ``ce_subject`` (all ones where it is absent), of the lines of further headers, and of the
 framed value. ``statements`` holds the statements one after the other; ``contents`` for each document its salt and then
-the parts in the order of their lengths. ``docs/specs/spool.md``.
+the parts in the order of their lengths.
 """
 
 from __future__ import annotations
