@@ -303,21 +303,26 @@ class Spool:
         row = self._row("SELECT published_next FROM spool", ())
         return int(row[0]) if row is not None else 0
 
-    def unpublished(self, documents_max: int) -> list[OutRecord]:
-        """Return signed documents that the broker has not acknowledged, from index `published_next` on.
+    def unpublished(self, documents_max: int, *, first_index: int | None = None) -> list[OutRecord]:
+        """Return signed documents that the broker has not acknowledged, in index order without a gap.
 
         The same documents come as the same bytes until `mark_published`. Signed headers stand first, sorted by name,
         then the statement, the salt, the signatures, and in batch mode batch text and path.
 
         Args:
             documents_max: how many at most; about `READ_BYTES_MAX` bytes at most as well.
+            first_index: where to begin, not below `published_next`; None begins there.
+
+        Raises:
+            SpoolError: if the documents from `first_index` on are gone already.
         """
         with self._lock, converted_errors(self.path):
             self._connection.execute("BEGIN")
             try:
-                start, sealed_next = self._connection.execute(
+                published_next, sealed_next = self._connection.execute(
                     "SELECT published_next, sealed_next FROM spool"
                 ).fetchone()
+                start = published_next if first_index is None else first_index
                 end = min(sealed_next, start + documents_max)
                 segments = self._segments_between(start, end)
                 seals = self._connection.execute(
@@ -327,6 +332,8 @@ class Spool:
                 self._learn_layouts()
             finally:
                 self._connection.execute("COMMIT")
+        if start < published_next:
+            raise SpoolError(f"documents of {self.origin} from index {start} on are published and gone")
         return self._records(segments, seal_headers(map(Seal._make, seals), start), start, end)
 
     def _segments_between(self, start: int, end: int) -> list[tuple[int, int, Segment]]:
@@ -387,14 +394,18 @@ class Spool:
                 )
             after = max(upto_index + 1, published_next)
             row = self._connection.execute(
-                "SELECT max(end_bytes) FROM segment WHERE end_index <= ?", (after,)
+                "SELECT max(end_bytes) FROM segment WHERE first_index < ?1 AND end_index <= ?1", (after,)
             ).fetchone()
             self._connection.execute(
                 "UPDATE spool SET published_next = ?, published_bytes = max(published_bytes, ?)",
                 (after, row[0] or 0),
             )
-            self._connection.execute("DELETE FROM segment WHERE end_index <= ?", (after,))
-            self._connection.execute("DELETE FROM seal WHERE end_index <= ?", (after,))
+            # The bound on first_index, the key, keeps SQLite from looking at everything that waits.
+            for table in ("segment", "seal"):
+                self._connection.execute(
+                    f"DELETE FROM {table} WHERE first_index < ?1 AND end_index <= ?1",  # noqa: S608
+                    (after,),
+                )
 
     def stats(self, at_ms: int) -> SpoolStats:
         """Return how the spool stands at a time, milliseconds since 1970."""

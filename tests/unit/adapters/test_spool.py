@@ -148,6 +148,18 @@ def test_published_documents_are_forgotten(spool, encoded, signer, origin):
     assert range(200, 201) == spool.put(encoded(1), at_ms=AT_MS)
 
 
+def test_reads_ahead(spool, encoded, signer, origin):
+    """The next documents can be read while the ones before them are on their way, but not what is gone."""
+    documents = encoded(150)
+    spool.put(documents, at_ms=AT_MS)
+    seal_all(spool, signer, batch_max=20)
+    verify(spool.unpublished(50, first_index=70), documents[70:120], Trust(origin, signer), first=70)
+    assert [] == spool.unpublished(50, first_index=150)
+    spool.mark_published(70)
+    with pytest.raises(SpoolError, match="from index 70 on are published and gone"):
+        spool.unpublished(1, first_index=70)
+
+
 def test_chunks_are_bounded_in_size(spool, encoded, signer):
     """Large documents are handed out a few at a time."""
     documents = encoded(30, length=880_000)
