@@ -1,0 +1,173 @@
+"""What a consumer makes of a record on an inbox or publication topic: it trusts nobody and verifies again.
+
+The router may be wrong, or not the router at all, so every step that makes a document the sender's own word is taken
+here once more, against the consumer's own copy of the directory.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from govbus.document.decision import Receipt, SourcePosition
+from govbus.document.ids import DOCUMENT_ID_LENGTH_MAX
+from govbus.document.record import FRAME_BYTES, SIGNATURE, Envelope, Record, unframe
+from govbus.document.statement import Statement
+from govbus.errors import DocumentError, MetadataError, RuleError, SignatureError, UntrustedKeyError
+from govbus.routing.directory import Directory
+from govbus.schemas.catalog import DocumentSchema
+from govbus.schemas.core import decode_receipt
+from govbus.service.router.batch import RECEIPT_TYPE
+from govbus.signing.jws import RECEIPT_TYP, DetachedSignature
+from govbus.signing.verifier import VerifiedSignatures, Verifier
+
+
+class DeliveredDocument(NamedTuple):
+    """A document whose every signature, hash and party was checked by this consumer."""
+
+    position: SourcePosition
+    """Where it stands on the topic that the consumer reads."""
+    document_id: str
+    statement: Statement
+    statement_hash: bytes
+    signed: dict[str, bytes]
+    """Every ``ce_*`` header and ``content-type``."""
+    schema: DocumentSchema
+    value: Any
+    """Decoded: ``{"record": RecordMetadata, "body": the package's own}``."""
+
+
+class DeliveredReceipt(NamedTuple):
+    """A receipt that the bus signed."""
+
+    position: SourcePosition
+    receipt: Receipt
+
+
+class Rejection(NamedTuple):
+    """A record that the consumer does not apply, and why."""
+
+    position: SourcePosition
+    rule: str
+    field: str
+    reason: str
+    document_id: str | None
+    """As the record says; not proven."""
+
+
+Delivered = DeliveredDocument | DeliveredReceipt | Rejection
+
+
+def read_delivered(record: Record, directory: Directory, verified: VerifiedSignatures) -> Delivered:
+    """Verify and decode one record; total, because a record that does not verify becomes a `Rejection`.
+
+    Args:
+        record: from an inbox or publication topic.
+        directory: the consumer's own copy.
+        verified: what is known already about signatures over batches.
+    """
+    position = SourcePosition(record.topic, record.partition, record.offset)
+    try:
+        if _header(record, "ce_type") == RECEIPT_TYPE.encode("ascii"):
+            return DeliveredReceipt(position, _receipt(record, directory))
+        return _document(record, position, directory, verified)
+    except RuleError as err:
+        return Rejection(position, err.rule, err.field, err.message, _document_id(record))
+    except Exception as err:  # noqa: BLE001  # a defect of ours must not stop all later documents
+        return Rejection(
+            position, "INT-1", "", f"could not be judged: {type(err).__name__}", _document_id(record)
+        )
+
+
+def _document(
+    record: Record, position: SourcePosition, directory: Directory, verified: VerifiedSignatures
+) -> DeliveredDocument:
+    """Verify a document.
+
+    Steps: (1) headers and statement are well formed, (2) one registered schema, (3) hashes, certificates and
+    signatures hold, (4) the sender speaks for itself, (5) an agreement sends it to this topic, (6) the value decodes.
+    """
+    # Step 1.
+    envelope = Envelope.from_headers(record.headers)
+    statement = Statement.from_bytes(envelope.statement)
+    # Step 2.
+    frame_id, avro = unframe(record.value)
+    schema = directory.schemas.by_id(frame_id)
+    if schema is None:
+        raise DocumentError(f"schema id {frame_id} is not registered", rule="AVR-4", field="value")
+    # Step 3.
+    Verifier(directory, verified).verify_record(
+        record, envelope, statement, side="in", schema_hash=schema.codec.hash
+    )
+    # Step 4.
+    if envelope.attribute("source") != statement.origin.source_uri:
+        raise MetadataError(f"expected {statement.origin.source_uri}", rule="ID-1", field="ce_source")
+    # Step 5.
+    _check_agreement(envelope.attribute("agreementid"), statement, schema, record.topic, directory)
+    # Step 6.
+    value = schema.codec.decode(avro)
+    return DeliveredDocument(
+        position,
+        envelope.attribute("id"),
+        statement,
+        envelope.statement_hash,
+        envelope.signed,
+        schema,
+        value,
+    )
+
+
+def _check_agreement(
+    agreement_id: str, statement: Statement, schema: DocumentSchema, topic: str, directory: Directory
+) -> None:
+    """Check the parties and the package; the agreement's validity was the router's to judge, at its time."""
+    agreement = directory.agreement(agreement_id)
+    if agreement is None:
+        raise MetadataError("this agreement is not registered", rule="DRM-1", field="ce_agreementid")
+    package = directory.package(agreement.package.text)
+    if package is None or schema.id not in package.schema_ids:
+        raise MetadataError(
+            f"agreement {agreement.id} is not for this schema", rule="DRM-1", field="ce_agreementid"
+        )
+    if agreement.supplier != statement.origin.agency:
+        raise MetadataError(
+            f"{statement.origin.agency} is not the supplier of agreement {agreement.id}",
+            rule="DRM-2",
+            field="ce_agreementid",
+        )
+    if topic not in agreement.recipients:
+        raise MetadataError(
+            f"agreement {agreement.id} does not deliver to this topic", rule="DRM-2", field="topic"
+        )
+
+
+def _receipt(record: Record, directory: Directory) -> Receipt:
+    """Verify a receipt: one signature by the bus over the Avro bytes, valid at the time of the decision."""
+    signatures = [value for name, value in record.headers if name == SIGNATURE]
+    if len(signatures) != 1:
+        raise _refused(f"expected one signature, found {len(signatures)}")
+    signature = DetachedSignature.from_bytes(signatures[0])
+    if signature.typ != RECEIPT_TYP:
+        raise _refused(f"typ must be {RECEIPT_TYP} over a receipt")
+    trusted = directory.certificate(signature.thumbprint)
+    if trusted is None or trusted.agency != directory.bus:
+        raise UntrustedKeyError(
+            f"certificate {signature.thumbprint} is not the bus's", rule="SEC-6", field=SIGNATURE
+        )
+    unframe(record.value)
+    signature.verify(trusted.certificate, (record.value or b"")[FRAME_BYTES:])
+    receipt = decode_receipt(record.value)
+    trusted.require_valid_at(receipt.time_ms)
+    return receipt
+
+
+def _header(record: Record, name: str) -> bytes | None:
+    return next((value for header, value in record.headers if header == name), None)
+
+
+def _document_id(record: Record) -> str | None:
+    octets = _header(record, "ce_id")
+    return octets[:DOCUMENT_ID_LENGTH_MAX].decode("utf-8", "replace") if octets else None
+
+
+def _refused(detail: str) -> SignatureError:
+    return SignatureError(detail, rule="SEC-3", field=SIGNATURE)
