@@ -1,0 +1,220 @@
+"""A complete directory with fresh keys, ready to work with: for a first look, the demo and tests.
+
+Keys are made here and nowhere else in the repository; none is ever checked in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+
+from govbus.document.encoding import time_text
+from govbus.document.ids import AgencyId, PackageId
+from govbus.errors import ConfigError
+from govbus.schemas import bundled
+from govbus.signing.algorithms import Algorithm, algorithm_of
+from govbus.signing.issuing import CertificateAuthority, IssuedKey, private_key_pem
+
+BUS = AgencyId("bus.example")
+CIVIL_REGISTRY = AgencyId("civil-registry.example")
+HEALTH_FUND = AgencyId("health-fund.example")
+POPULATION_REGISTER = AgencyId("population-register.example")
+PERSON = PackageId("civil.person")
+PERSON_TYPE = "example.civil.person.v1"
+PERSON_SCHEMA_ID = 100
+
+_PERSON_SCHEMA = "domains/civil/person/v1"
+_DAY_MS = 86_400_000
+_CLOCK_TOLERANCE_MS = _DAY_MS
+"""Certificates are good from a day before, so that clocks of other machines may lag."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDirectory:
+    """Where everything lies in a folder that `write_sample_directory` made."""
+
+    folder: Path
+
+    @property
+    def authority_certificate(self) -> Path:
+        """The governing authority's certificate: what readers of the directory are given."""
+        return self.folder / "certificates" / "authority.pem"
+
+    @property
+    def authority_key(self) -> Path:
+        """The governing authority's key: it signs the directory."""
+        return self.folder / "keys" / "authority.key.pem"
+
+    def certificate(self, agency: AgencyId) -> Path:
+        """Return the certificate of an agency's seal."""
+        return self.folder / "certificates" / f"{agency}.pem"
+
+    def key(self, agency: AgencyId) -> Path:
+        """Return the private key of an agency's seal."""
+        return self.folder / "keys" / f"{agency}.key.pem"
+
+    @staticmethod
+    def agreement(supplier: AgencyId) -> str:
+        """Return the id of the agreement under which a supplier sends persons."""
+        return f"{PERSON}.{supplier}"
+
+
+def write_sample_directory(
+    folder: Path,
+    *,
+    at_ms: int,
+    suppliers: Sequence[AgencyId] = (CIVIL_REGISTRY, HEALTH_FUND),
+    consumers: Sequence[AgencyId] = (POPULATION_REGISTER,),
+    delivery: str = "inbox",
+    algorithm: Algorithm = Algorithm.ED25519,
+    days: int = 730,
+    password: bytes | None = None,
+) -> SampleDirectory:
+    """Write a folder that `govbus directory apply` takes, with a key for everyone.
+
+    Args:
+        folder: made if missing; must be empty, because keys are never overwritten.
+        at_ms: the time it is made, milliseconds since 1970.
+        suppliers: agencies that send package ``civil.person``, each under an agreement of its own.
+        consumers: agencies that receive it.
+        delivery: ``inbox`` or ``publish``.
+        algorithm: of every key.
+        days: how long certificates and agreements are good.
+        password: encrypts every private key; without one, their files are readable by the owner alone.
+
+    Raises:
+        ConfigError: if the folder is not empty or cannot be written.
+    """
+    try:
+        _require_empty(folder)
+        writer = _Writer(folder, at_ms=at_ms, days=days, algorithm=algorithm, password=password)
+        writer.write_bus()
+        for agency in dict.fromkeys((BUS, *suppliers, *consumers)):
+            writer.write_agency(agency)
+        writer.write_package(suppliers[0], delivery)
+        for supplier in suppliers:
+            writer.write_agreement(supplier, consumers)
+    except OSError as err:
+        raise ConfigError(f"{folder} cannot be written: {err.strerror}") from err
+    return SampleDirectory(folder)
+
+
+def _require_empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty", remedy="name a new folder")
+
+
+class _Writer:
+    """Writes the files of one folder."""
+
+    def __init__(
+        self, folder: Path, *, at_ms: int, days: int, algorithm: Algorithm, password: bytes | None
+    ) -> None:
+        self._folder = folder
+        self._from_ms = at_ms - _CLOCK_TOLERANCE_MS
+        self._to_ms = at_ms + days * _DAY_MS
+        self._algorithm = algorithm
+        self._password = password
+        self._root = CertificateAuthority.create(
+            "Example root", algorithm, at_ms=self._from_ms - _DAY_MS, days=days + 366
+        )
+        (folder / "keys").mkdir(mode=0o700)
+
+    def write_bus(self) -> None:
+        self._write("certificates/root.pem", self._root.certificate_pem)
+        self._write_key("root", self._root.key_pem)
+        self._write_issued("authority", "Example governing authority")
+        self._write_yaml(
+            "bus.yaml",
+            {
+                "id": BUS.text,
+                "name": "Example bus",
+                "authority": "Example governing authority",
+                "anchors": ["certificates/root.pem"],
+                "validity_days": 365,
+            },
+        )
+
+    def write_agency(self, agency: AgencyId) -> None:
+        self._write_issued(agency.text, f"{agency} seal")
+        name = agency.text.partition(".")[0].replace("-", " ").capitalize()
+        self._write_yaml(
+            f"agencies/{agency}.yaml",
+            {"id": agency.text, "name": name, "certificates": [{"file": f"certificates/{agency}.pem"}]},
+        )
+
+    def write_package(self, steward: AgencyId, delivery: str) -> None:
+        source = bundled.folder() / f"{_PERSON_SCHEMA}.avsc"
+        self._write(f"schemas/{PERSON}.v1.avsc", source.read_bytes())
+        self._write_yaml(
+            f"packages/{PERSON}.yaml",
+            {
+                "id": PERSON.text,
+                "name": "Person",
+                "description": "A person as one agency has them on file, new or changed.",
+                "steward": _party(steward),
+                "data_asset": f"{steward}/persons",
+                "types": [PERSON_TYPE],
+                "schemas": [
+                    {"file": f"schemas/{PERSON}.v1.avsc", "id": PERSON_SCHEMA_ID, "version": 1},
+                ],
+                "classification": "confidential",
+                "data_category": "sensitive-pii",
+                "access_level": "non-public",
+                "frequency": "irregular",
+                "delivery": delivery,
+            },
+        )
+
+    def write_agreement(self, supplier: AgencyId, consumers: Sequence[AgencyId]) -> None:
+        identifier = SampleDirectory.agreement(supplier)
+        self._write_yaml(
+            f"agreements/{identifier}.yaml",
+            {
+                "id": identifier,
+                "package": PERSON.text,
+                "supplier": _party(supplier),
+                "consumers": [_party(consumer) for consumer in consumers],
+                "purpose": "Keep one register of the population, so that nobody is asked twice.",
+                "legal_authority": "Example Population Register Act, section 3",
+                "valid_from": time_text(self._from_ms),
+                "valid_to": time_text(self._to_ms),
+                "status": "active",
+            },
+        )
+
+    def _write_issued(self, name: str, subject: str) -> None:
+        issued: IssuedKey = self._root.issue(
+            subject, self._algorithm, not_before_ms=self._from_ms, not_after_ms=self._to_ms
+        )
+        self._write(f"certificates/{name}.pem", issued.certificate_pem)
+        self._write_key(name, issued.key_pem)
+
+    def _write_key(self, name: str, key_pem: bytes) -> None:
+        if self._password is not None:
+            key = serialization.load_pem_private_key(key_pem, None)
+            algorithm_of(key)
+            key_pem = private_key_pem(key, self._password)  # type: ignore[arg-type]  # algorithm_of checked it
+        path = self._folder / "keys" / f"{name}.key.pem"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key_pem)
+
+    def _write_yaml(self, name: str, fields: dict[str, Any]) -> None:
+        self._write(name, yaml.safe_dump(fields, sort_keys=False, allow_unicode=True).encode("utf-8"))
+
+    def _write(self, name: str, octets: bytes) -> None:
+        path = self._folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(octets)
+
+
+def _party(agency: AgencyId) -> dict[str, Any]:
+    return {"agency": agency.text, "contact": {"name": "Service desk", "email": f"desk@{agency}"}}
