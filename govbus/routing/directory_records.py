@@ -181,6 +181,10 @@ class DirectoryReader:
         """Return the directory as it was at a version, or None where that was not read."""
         return self._versions.get(version)
 
+    def digest(self, version: int) -> str | None:
+        """Return the base64url SHA-256 of a version's manifest, or None where none was read."""
+        return self._digests.get(version)
+
     @property
     def waiting(self) -> str:
         """What the next version waits for, in words for people; empty where nothing is outstanding."""

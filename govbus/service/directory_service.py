@@ -1,0 +1,332 @@
+"""The directory on a running bus: read from a folder, published by the authority, followed by everyone else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from govbus.document import topics
+from govbus.document.encoding import time_text
+from govbus.errors import ConfigError, DirectoryError, TransportConfigError, TransportError
+from govbus.routing.directory import Directory
+from govbus.routing.directory_files import DirectoryFiles
+from govbus.routing.directory_records import DirectoryReader, directory_records, entry_values
+from govbus.signing.certificates import Certificate
+from govbus.signing.signer import Signer
+from govbus.transport.base import Subscriber, TopicPartition, Transport
+
+logger = structlog.get_logger(__name__)
+
+PARTITION = TopicPartition(topics.DIRECTORY, 0)
+TRANSACTIONAL_ID = "govbus-directory"
+"""One for all who publish: the second one fences the first, so that no two versions get one number."""
+FILES_MAX = 20_000
+FILE_BYTES_MAX = 1_000_000
+POLL_TIMEOUT_S = 0.2
+POLL_RECORDS_MAX = 1_000
+RETRY_PAUSE_S = 1.0
+EXPIRY_WARNING_MS = 30 * 86_400_000
+_DAY_MS = 86_400_000
+_SUFFIXES = frozenset({".yaml", ".yml", ".pem", ".crt", ".avsc"})
+_KEYS = "keys"
+_PEM_END = b"-----END CERTIFICATE-----"
+
+
+def read_folder(folder: Path) -> DirectoryFiles:
+    """Read a folder of directory files; folders named ``keys`` and hidden ones are left alone.
+
+    Raises:
+        ConfigError: if the folder or a file in it cannot be read, or is beyond the limits.
+    """
+    files: dict[str, bytes] = {}
+    try:
+        if not folder.is_dir():
+            raise ConfigError(
+                f"{folder} is not a folder", remedy="govbus directory init FOLDER writes a sample"
+            )
+        for path in sorted(folder.rglob("*")):
+            parts = path.relative_to(folder).parts
+            if path.suffix not in _SUFFIXES or _KEYS in parts or any(part.startswith(".") for part in parts):
+                continue
+            if not path.is_file():
+                continue
+            if path.stat().st_size > FILE_BYTES_MAX:
+                raise ConfigError(f"{path} is over {FILE_BYTES_MAX} bytes")
+            if len(files) >= FILES_MAX:
+                raise ConfigError(f"{folder} has over {FILES_MAX} files")
+            files["/".join(parts)] = path.read_bytes()
+    except OSError as err:
+        raise ConfigError(f"{err.filename or folder} cannot be read: {err.strerror}") from err
+    return DirectoryFiles(files)
+
+
+def read_certificates(path: Path) -> tuple[Certificate, ...]:
+    """Read every certificate of a PEM file.
+
+    Raises:
+        ConfigError: if the file cannot be read or has none.
+        UntrustedKeyError: if one cannot be parsed.
+        AlgorithmError: if the key of one is outside the pinned list (rule SEC-4).
+    """
+    try:
+        octets = path.read_bytes()
+    except OSError as err:
+        raise ConfigError(f"{path} cannot be read: {err.strerror}") from err
+    parts = octets.split(_PEM_END)[:-1]
+    if not parts:
+        raise ConfigError(f"{path} holds no PEM certificate")
+    return tuple(Certificate.from_pem(part + _PEM_END + b"\n") for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What `publish_directory` did."""
+
+    directory: Directory
+    entries_new: int
+    """Entries that the version before did not have."""
+    is_new: bool
+    """False where the folder says what the published version says."""
+
+
+async def publish_directory(
+    transport: Transport,
+    files: DirectoryFiles,
+    signer: Signer,
+    *,
+    authority: Sequence[Certificate],
+    at_ms: int,
+) -> Publication:
+    """Sign a folder's directory as the next version and publish it in one transaction.
+
+    Does nothing where the folder says what the published version says and half of its validity is still to come,
+    so it may be called as often as one likes.
+
+    Args:
+        transport: the broker.
+        files: from `read_folder`.
+        signer: with the governing authority's key.
+        authority: certificates that the versions so far may be signed with; the signer's is one of them.
+        at_ms: milliseconds since 1970.
+
+    Raises:
+        DirectoryError: if the files have a mistake, or what is published already does not hold together.
+        FencedError: if somebody else publishes at the same moment; look at the result before trying again.
+        TransportConfigError: if the topic is missing.
+        TransportError: if the broker fails.
+    """
+    content = files.content
+    publisher = transport.transactional_publisher(TRANSACTIONAL_ID)
+    await publisher.start()
+    try:
+        reader = await read_directory(transport, [*authority, signer.certificate])
+        head = reader.head
+        if reader.waiting:
+            raise DirectoryError(f"the published directory is incomplete: it lacks {reader.waiting}")
+        new = entry_values(content).keys() - set(head.entries if head is not None else ())
+        is_same = head is not None and not new and len(head.entries) == len(content.entries())
+        if head is not None and is_same and at_ms < (head.issued_ms + head.expires_ms) // 2:
+            current = reader.at(head.version)
+            if current is not None:
+                return Publication(current, 0, is_new=False)
+        records = directory_records(
+            content,
+            signer=signer,
+            head=head,
+            at_ms=at_ms,
+            expires_ms=at_ms + files.validity_days * _DAY_MS,
+        )
+        await publisher.transact(records, offsets={}, group="")
+    finally:
+        await publisher.stop()
+    reader = await read_directory(transport, [*authority, signer.certificate])
+    if reader.current is None:
+        raise DirectoryError("the directory was published but cannot be read back")
+    return Publication(reader.current, len(new), is_new=True)
+
+
+async def read_directory(transport: Transport, authority: Sequence[Certificate]) -> DirectoryReader:
+    """Read every version that the topic holds now; records that do not hold are reported and left out.
+
+    Raises:
+        TransportConfigError: if the topic is missing.
+        TransportError: if the broker fails.
+    """
+    reader = DirectoryReader(authority)
+    subscriber = await _subscribe(transport)
+    try:
+        await _read_to_end(subscriber, reader)
+    finally:
+        await subscriber.stop()
+    return reader
+
+
+async def _subscribe(transport: Transport) -> Subscriber:
+    administrator = transport.administrator()
+    await administrator.start()
+    try:
+        counts = await administrator.partition_counts()
+    finally:
+        await administrator.stop()
+    if topics.DIRECTORY not in counts:
+        raise TransportConfigError(
+            f"there is no topic {topics.DIRECTORY}", remedy="create the topics with: govbus topics apply"
+        )
+    subscriber = transport.subscriber(assign=[PARTITION])
+    await subscriber.start()
+    return subscriber
+
+
+async def _read_to_end(subscriber: Subscriber, reader: DirectoryReader) -> None:
+    end = (await subscriber.end_offsets([PARTITION]))[PARTITION]
+    while await subscriber.position(PARTITION) < end:
+        await _read_some(subscriber, reader)
+
+
+async def _read_some(subscriber: Subscriber, reader: DirectoryReader) -> bool:
+    """Take in what has come; return whether the directory moved to another version."""
+    version = None if reader.current is None else reader.current.version
+    batches = await subscriber.poll(timeout_s=POLL_TIMEOUT_S, records_max=POLL_RECORDS_MAX)
+    for record in batches.get(PARTITION, ()):
+        try:
+            reader.apply(record)
+        except DirectoryError as err:
+            logger.warning("directory record left out", offset=record.offset, reason=err.message)
+    return reader.current is not None and reader.current.version != version
+
+
+class DirectoryFollower:
+    """The directory of a running process: the version in force, replaced as soon as a new one is published."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        authority: Sequence[Certificate],
+        *,
+        clock_ms: Callable[[], int],
+        seen_file: Path | None = None,
+    ) -> None:
+        """Prepare; nothing is read before `start`.
+
+        Args:
+            transport: the broker.
+            authority: the governing authority's certificates, got from it and not from the bus.
+            clock_ms: milliseconds since 1970.
+            seen_file: remembers the last version across restarts, so that a broker that was set back is noticed.
+        """
+        self._transport = transport
+        self._reader = DirectoryReader(authority)
+        self._clock_ms = clock_ms
+        self._seen_file = seen_file
+        self._subscriber: Subscriber | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def current(self) -> Directory:
+        """The version in force.
+
+        Raises:
+            DirectoryError: if none was read, or it has expired.
+        """
+        directory = self._reader.current
+        if directory is None:
+            raise DirectoryError(
+                "no directory has been published",
+                remedy="the governing authority publishes one with: govbus directory apply",
+            )
+        directory.require_current(self._clock_ms())
+        return directory
+
+    def at(self, version: int) -> Directory | None:
+        """Return the directory as it was at a version, or None where that was not read."""
+        return self._reader.at(version)
+
+    async def start(self, *, timeout_s: float = 30.0) -> None:
+        """Read the directory and begin to follow it.
+
+        Args:
+            timeout_s: how long to wait for a first version to appear.
+
+        Raises:
+            DirectoryError: if there is none by then, it has expired, or it is older than one seen before.
+            TransportConfigError: if the topic is missing.
+            TransportError: if the broker fails.
+        """
+        subscriber = self._subscriber = await _subscribe(self._transport)
+        until_s = time.monotonic() + timeout_s
+        await _read_to_end(subscriber, self._reader)
+        while self._reader.current is None and time.monotonic() < until_s:
+            await _read_some(subscriber, self._reader)
+        directory = self.current
+        self._check_seen()
+        self._remember()
+        if directory.expires_ms - self._clock_ms() < EXPIRY_WARNING_MS:
+            logger.warning("directory expires soon", expires=time_text(directory.expires_ms))
+        logger.info("directory read", version=directory.version, bus=directory.bus.text)
+        self._task = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        """Stop following; `current` keeps the last version."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        if self._subscriber is not None:
+            await self._subscriber.stop()
+            self._subscriber = None
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                if self._subscriber is None:
+                    self._subscriber = await _subscribe(self._transport)
+                if await _read_some(self._subscriber, self._reader):
+                    self._remember()
+                    logger.info("directory replaced", version=self.current.version)
+            except (TransportError, TransportConfigError) as err:
+                logger.warning("directory cannot be followed for the moment", reason=err.message)
+                subscriber, self._subscriber = self._subscriber, None
+                if subscriber is not None:
+                    await subscriber.stop()
+                await asyncio.sleep(RETRY_PAUSE_S)
+            except DirectoryError as err:
+                logger.error("directory", reason=str(err))  # noqa: TRY400  # a state, not a defect of ours
+
+    def _check_seen(self) -> None:
+        """Refuse a topic that has lost or replaced a version that this machine has seen."""
+        if self._seen_file is None or not self._seen_file.exists():
+            return
+        try:
+            seen = json.loads(self._seen_file.read_bytes())
+            version, digest = int(seen["version"]), str(seen["manifest"])
+        except (OSError, ValueError, KeyError, TypeError) as err:
+            raise ConfigError(
+                f"{self._seen_file} cannot be read",
+                remedy="delete it once you know that the directory is the newest",
+            ) from err
+        if self._reader.digest(version) != digest:
+            raise DirectoryError(
+                f"the bus has lost or replaced version {version} of the directory, which was seen here before",
+                remedy=f"find out who did; delete {self._seen_file} only if that is explained",
+            )
+
+    def _remember(self) -> None:
+        head = self._reader.head
+        if self._seen_file is None or head is None:
+            return
+        self._seen_file.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._seen_file.with_suffix(".new")
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump({"version": head.version, "manifest": head.digest}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._seen_file)
