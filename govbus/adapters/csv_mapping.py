@@ -179,7 +179,7 @@ class CsvMapping(BaseModel):
         try:
             return cls.model_validate(yaml.safe_load(text))
         except yaml.YAMLError as err:
-            raise ConfigError(f"{source} is not YAML: {err}") from err
+            raise ConfigError(f"{source} is not YAML: {' '.join(str(err).split())}") from err
         except ValidationError as err:
             first = err.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole file"
