@@ -230,7 +230,9 @@ class BatchRouter:
 
 def receipt_headers(receipt: Receipt, value: bytes, bus: AgencyId) -> Headers:
     """Return the CloudEvents headers of a receipt; its id is derived from its bytes, so one receipt has one id."""
-    identifier = uuid.UUID(bytes=hashlib.sha256(value).digest()[:16], version=8)
+    digest = bytearray(hashlib.sha256(value).digest()[:16])
+    digest[6], digest[8] = digest[6] & 0x0F | 0x80, digest[8] & 0x3F | 0x80  # version 8, RFC 9562 section 5.8
+    identifier = uuid.UUID(bytes=bytes(digest))
     return (
         (CONTENT_TYPE, b"application/avro"),
         ("ce_specversion", b"1.0"),
