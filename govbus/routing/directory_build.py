@@ -158,6 +158,7 @@ class _Builder:
             for what, name in (("id", part.id), ("version", uri), ("definition", codec.hash)):
                 if (what, name) in self._taken:
                     self._problem(package, f"{field}.{what}", f"is that of {self._taken[what, name]} already")
+                    break
                 self._taken[what, name] = uri
             self.schemas.append(DocumentSchema(part.id, uri, package.id, part.version, codec))
 

@@ -79,12 +79,37 @@ Title = Annotated[str, _text(255)]
 Prose = Annotated[str, _text(10_000)]
 StartMoment = Annotated[int, BeforeValidator(_start), PlainSerializer(time_text, return_type=str)]
 EndMoment = Annotated[int, BeforeValidator(_end), PlainSerializer(time_text, return_type=str)]
+
+
+def matches(pattern: str, words: str) -> AfterValidator:
+    """Return a validator of texts that the pattern matches; the words say what is expected."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if compiled.fullmatch(text) is None:
+            raise ValueError(f"expected {words}")
+        return text
+
+    return AfterValidator(check)
+
+
 DocumentType = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[A-Za-z0-9_-]+)*\.v[1-9][0-9]*$", max_length=200)
+    str,
+    _text(200),
+    matches(
+        r"[a-z0-9-]+(\.[A-Za-z0-9_-]+)*\.v[1-9][0-9]*",
+        "a reverse domain name that ends in the major version, such as example.civil.person.v1",
+    ),
 ]
 Frequency = Annotated[
-    str, StringConstraints(pattern=r"^(irregular|R[0-9]*/P[0-9A-Z.]*[0-9][0-9A-Z.]*)$", max_length=60)
+    str,
+    _text(60),
+    matches(
+        r"irregular|R[0-9]*/P(?=.)([0-9]+[YMWD])*(T([0-9]+[HMS])+)?",
+        "an ISO 8601 repeating interval such as R/P1D, or irregular",
+    ),
 ]
+Email = Annotated[str, _text(254), matches(r"[^@\s]+@[^@\s]+", "an e-mail address")]
 
 
 class Model(BaseModel):
@@ -97,7 +122,7 @@ class ContactPart(Model):
     """Whom to ask."""
 
     name: Title
-    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+    email: Email
 
 
 class PartyPart(Model):
@@ -239,12 +264,20 @@ def entry_from_json(kind: str, octets: bytes) -> Entry:
 
 def problems_of(err: ValidationError, place: str) -> list[Problem]:
     """Return what a model found wrong: field, what was expected, what was found."""
+    details = err.errors(include_url=False)
+    places = [detail["loc"] for detail in details]
     return [
         Problem(
             place, ".".join(map(str, detail["loc"])), _words(detail["type"], detail["msg"], detail["input"])
         )
-        for detail in err.errors(include_url=False)
+        for detail in details
+        if not (detail["type"] == "too_short" and _has_part(places, detail["loc"]))
     ]
+
+
+def _has_part(places: list[tuple[int | str, ...]], whole: tuple[int | str, ...]) -> bool:
+    """Return whether something inside `whole` is wrong; then its length says nothing new."""
+    return any(len(place) > len(whole) and place[: len(whole)] == whole for place in places)
 
 
 def _words(kind: str, message: str, found: Any) -> str:
@@ -253,6 +286,8 @@ def _words(kind: str, message: str, found: Any) -> str:
             return "this field is required"
         case "extra_forbidden":
             return "this field is unknown"
+        case "too_short":
+            return "expected at least one"
         case _:
             text = message.removeprefix("Value error, ").replace("Input should", "should")
             text = text[:1].lower() + text[1:]

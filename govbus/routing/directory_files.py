@@ -34,6 +34,7 @@ from govbus.routing.directory_entries import (
     SchemaPart,
     StartMoment,
     Title,
+    matches,
     place_of,
     problems_of,
 )
@@ -46,7 +47,11 @@ VALIDITY_DAYS_DEFAULT = 365
 
 _M = TypeVar("_M", bound=Model)
 
-FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", max_length=200)]
+FileName = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    matches(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./-]*", "a file name relative to the folder"),
+]
 
 
 class BusFile(Model):
