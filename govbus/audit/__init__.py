@@ -1,0 +1,1 @@
+"""The auditor: reads everything again, trusts nobody, and says where evidence and record differ."""
