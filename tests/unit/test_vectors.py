@@ -141,7 +141,7 @@ def test_openssl_verifies_by_hand(tmp_path, which):
 
 
 def test_openssl_gives_the_value_line(tmp_path):
-    """openssl's SHA-256 over salt and Avro bytes is the statement's value line."""
+    """The SHA-256 of openssl over salt and Avro bytes is the value line of the statement."""
     single = DATA["single"]
     (tmp_path / "salted").write_bytes(octets(single["salt"]) + octets(single["value"])[5:])
     digest = _openssl("dgst", "-sha256", "-r", "salted", folder=tmp_path).stdout.split()[0]

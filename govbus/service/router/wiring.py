@@ -1,0 +1,108 @@
+"""From settings and files to a running router."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from govbus.document import topics
+from govbus.errors import ConfigError, TransportConfigError
+from govbus.service.directory_service import DirectoryFollower, read_certificates
+from govbus.service.processes import clock_ms
+from govbus.service.router.router_service import RouterService
+from govbus.service.router.session import SessionParts
+from govbus.service.router.state import RouterState
+from govbus.settings import RouterSettings
+from govbus.signing.signer import KeySigner
+from govbus.transport.base import Transport
+
+
+def read_signer(key_file: Path, certificate_file: Path, *, kid: str) -> KeySigner:
+    """Read a signer from two PEM files.
+
+    Raises:
+        ConfigError: if a file cannot be read, or they do not belong together.
+    """
+    try:
+        key_pem, certificate_pem = key_file.read_bytes(), certificate_file.read_bytes()
+    except OSError as err:
+        raise ConfigError(f"{err.filename} cannot be read: {err.strerror}") from err
+    return KeySigner.from_pem(key_pem, certificate_pem, kid=kid)
+
+
+async def log_partition_count(transport: Transport) -> int:
+    """Return the number of partitions of the message log.
+
+    Raises:
+        TransportConfigError: if the topic does not exist.
+        TransportError: if the broker does not answer.
+    """
+    administrator = transport.administrator()
+    await administrator.start()
+    try:
+        counts = await administrator.partition_counts()
+    finally:
+        await administrator.stop()
+    if topics.MESSAGE_LOG not in counts:
+        raise TransportConfigError(
+            f"topic {topics.MESSAGE_LOG} does not exist", remedy="create the topics with `govbus topics apply`"
+        )
+    return counts[topics.MESSAGE_LOG]
+
+
+async def run_router(
+    transport: Transport,
+    settings: RouterSettings,
+    *,
+    signer: KeySigner,
+    authority_file: Path,
+    name: str,
+    data_folder: Path,
+    stopping: asyncio.Event,
+) -> None:
+    """Run one router until it is asked to stop.
+
+    Args:
+        transport: the broker.
+        settings: its bounds.
+        signer: of the bus; signs receipts.
+        authority_file: certificates of the governing authority.
+        name: of this process; two routers never share one data folder.
+        data_folder: for what can be rebuilt.
+        stopping: asks it to stop.
+
+    Raises:
+        GovbusError: if the directory, the topics or the files are not usable.
+    """
+    data_folder.mkdir(parents=True, exist_ok=True)
+    follower = DirectoryFollower(
+        transport,
+        read_certificates(authority_file),
+        clock_ms=clock_ms,
+        seen_file=data_folder / "directory.json",
+    )
+    state = RouterState(data_folder / "history.db", documents_max=settings.history_documents_max)
+    try:
+        await follower.start()
+        trusted = follower.current.certificate(signer.certificate.thumbprint)
+        if trusted is None or trusted.agency != follower.current.bus:
+            raise ConfigError(
+                f"the directory does not bind this certificate to the bus {follower.current.bus}",
+                remedy="give the router the bus's key, or add its certificate to the directory",
+            )
+        service = RouterService(
+            SessionParts(
+                transport=transport,
+                state=state,
+                signer=signer,
+                name=name,
+                settings=settings,
+                directory=lambda: follower.current,
+                clock_ms=clock_ms,
+                log_partitions=await log_partition_count(transport),
+            )
+        )
+        await service.run(stopping)
+    finally:
+        await follower.stop()
+        state.close()
