@@ -27,20 +27,32 @@ class SpoolPublisherLock:
         """Take the lock, or fail at once.
 
         Raises:
-            SpoolError: if another publisher holds it.
+            SpoolError: if another publisher holds it, or the file beside the spool cannot be made.
+        """
+        if not self.try_acquire():
+            raise SpoolError(
+                f"another process publishes from this spool (lock {self._path})",
+                remedy="stop that one first; documents it has not published are kept",
+            )
+
+    def try_acquire(self) -> bool:
+        """Take the lock and return True, or False at once where another publisher holds it.
+
+        Raises:
+            SpoolError: if the file beside the spool cannot be made.
         """
         with converted_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error as err:
-            connection.close()
-            raise SpoolError(
-                f"another process publishes from this spool (lock {self._path})",
-                remedy="stop that one first; documents it has not published are kept",
-            ) from err
+            try:
+                connection.execute("BEGIN EXCLUSIVE")
+            except sqlite3.Error as err:
+                connection.close()
+                if err.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                    return False
+                raise
         self._connection = connection
+        return True
 
     def release(self) -> None:
         """Let the lock go; nothing happens where it is not held."""

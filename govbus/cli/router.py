@@ -34,6 +34,8 @@ def router(
     telemetry.serve_metrics(settings.metrics_port)
     signer = read_signer(key, certificate, kid="bus/router")
     transport = transport_of(settings, client_id=name)
+    folder = data if data is not None else settings.data_folder / name
+    folder.mkdir(parents=True, exist_ok=True)
     run_until_stopped(
         lambda stopping: run_router(
             transport,
@@ -41,7 +43,7 @@ def router(
             signer=signer,
             authority_file=authority,
             name=name,
-            data_folder=data if data is not None else settings.data_folder / name,
+            data_folder=folder,
             stopping=stopping,
         )
     )

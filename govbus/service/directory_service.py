@@ -32,6 +32,8 @@ FILES_MAX = 20_000
 FILE_BYTES_MAX = 1_000_000
 POLL_TIMEOUT_S = 0.2
 POLL_RECORDS_MAX = 1_000
+READ_BACK_TIMEOUT_S = 15.0
+READ_BACK_PAUSE_S = 0.05
 RETRY_PAUSE_S = 1.0
 EXPIRY_WARNING_MS = 30 * 86_400_000
 _DAY_MS = 86_400_000
@@ -147,10 +149,21 @@ async def publish_directory(
         await publisher.transact(records, offsets={}, group="")
     finally:
         await publisher.stop()
-    reader = await read_directory(transport, [*authority, signer.certificate])
-    if reader.current is None:
-        raise DirectoryError("the directory was published but cannot be read back")
-    return Publication(reader.current, len(new), is_new=True)
+    version = head.version + 1 if head is not None else 1
+    return Publication(
+        await _read_back(transport, [*authority, signer.certificate], version), len(new), is_new=True
+    )
+
+
+async def _read_back(transport: Transport, authority: Sequence[Certificate], version: int) -> Directory:
+    """Return the version just published; the broker acknowledges a commit a little before readers see it."""
+    until_s = time.monotonic() + READ_BACK_TIMEOUT_S
+    while time.monotonic() < until_s:
+        directory = (await read_directory(transport, authority)).at(version)
+        if directory is not None:
+            return directory
+        await asyncio.sleep(READ_BACK_PAUSE_S)
+    raise DirectoryError("the directory was published but cannot be read back")
 
 
 async def read_directory(transport: Transport, authority: Sequence[Certificate]) -> DirectoryReader:

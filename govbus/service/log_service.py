@@ -194,7 +194,7 @@ class LogService:
                 await asyncio.to_thread(self._state.mark_published, log.origin)
 
     async def _sign_last(self, publisher: Publisher) -> None:
-        """Sign what grew since the last time; a note that the broker does not take now is published at the next start."""
+        """Sign what grew since the last time; a note that the broker does not take now comes at the next start."""
         try:
             await self._sign(publisher)
         except GovbusError as err:

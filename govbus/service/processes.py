@@ -14,7 +14,7 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def run_until_stopped(serve: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+def run_until_stopped(serve: Callable[[asyncio.Event], Awaitable[object]]) -> None:
     """Run a service until it ends or a signal asks it to.
 
     Args:

@@ -17,7 +17,7 @@ import structlog
 from govbus import telemetry
 from govbus.adapters.spool import Spool
 from govbus.adapters.spool_lock import SpoolPublisherLock
-from govbus.errors import Disposition, GovbusError
+from govbus.errors import Disposition, GovbusError, TransportError
 from govbus.signing.signer import Signer
 from govbus.transport.base import OutRecord, Publisher, Transport
 
@@ -106,16 +106,47 @@ class SpoolPublisher:
         """Publish what is in the spool now, and return how many documents that was.
 
         Raises:
+            SpoolError: if another process publishes from this spool.
             GovbusError: at the first trouble with the broker; nothing is lost, the documents stay in the spool.
         """
-        before = self.published
         with SpoolPublisherLock(self._parts.spool.path):
-            publisher = self._parts.transport.publisher()
-            try:
-                await publisher.start()
-                await self._publish_available(publisher)
-            finally:
-                await publisher.stop()
+            return await self._drain()
+
+    async def publish_upto(self, index: int, *, timeout_s: float) -> None:
+        """See to it that the broker has everything up to an index: publish it, or wait for the process that does.
+
+        Raises:
+            TransportError: if the broker fails, or does not have it in time; the documents stay in the spool.
+            GovbusError: if something else is in the way.
+        """
+        spool, loop = self._parts.spool, asyncio.get_running_loop()
+        until_s = loop.time() + timeout_s
+        while await asyncio.to_thread(lambda: spool.published_next) <= index:
+            lock = SpoolPublisherLock(spool.path)
+            if lock.try_acquire():
+                try:
+                    await asyncio.wait_for(self._drain(), until_s - loop.time())
+                except TimeoutError as err:
+                    raise TransportError(
+                        f"the broker did not take index {index} in {timeout_s:.0f} s"
+                    ) from err
+                finally:
+                    lock.release()
+            elif loop.time() > until_s:
+                raise TransportError(
+                    f"the publisher of this spool did not send index {index} in {timeout_s:.0f} s"
+                )
+            else:
+                await asyncio.sleep(self._parts.idle_pause_s)
+
+    async def _drain(self) -> int:
+        before = self.published
+        publisher = self._parts.transport.publisher()
+        try:
+            await publisher.start()
+            await self._publish_available(publisher)
+        finally:
+            await publisher.stop()
         return self.published - before
 
     async def _deadline(self, stopping: asyncio.Event) -> None:

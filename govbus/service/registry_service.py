@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +12,14 @@ from govbus.errors import MetadataError
 from govbus.registry.identifiers import national_id
 from govbus.registry.record import EntityId, Revision, SourceRecord, SourceRecordId
 from govbus.registry.resolver import resolve
+from govbus.service.consumer import Consumer, ConsumerParts
 from govbus.service.delivered import DeliveredDocument
+from govbus.service.directory_service import DirectoryFollower
 from govbus.service.inbox_database import Effect, InboxDatabase, ReceiptEffect
+from govbus.service.processes import clock_ms
 from govbus.service.registry_store import SqliteRegistryStore
+from govbus.signing.certificates import Certificate
+from govbus.transport.base import Transport
 
 NATIONAL_ID_FIELD = "national_id"
 
@@ -98,3 +104,50 @@ def person_record(document: DeliveredDocument) -> SourceRecord:
 def _text(field: object) -> str | None:
     """Return a text field's value; other kinds of fields take no part in linkage."""
     return field if isinstance(field, str) else None
+
+
+async def serve_population(
+    transport: Transport,
+    *,
+    database_file: Path,
+    topics: Sequence[str],
+    name: str,
+    authority: Sequence[Certificate],
+    stopping: asyncio.Event,
+) -> None:
+    """Run the population register until it is asked to stop.
+
+    Args:
+        transport: the broker.
+        database_file: the register's SQLite file, in a folder that exists.
+        topics: the register's inbox and the publication topics it reads.
+        name: its consumer group, and the label of its metrics.
+        authority: certificates of the governing authority.
+        stopping: asks it to stop; the open transaction is finished first.
+
+    Raises:
+        GovbusError: if the directory or the file cannot be used.
+    """
+    follower = DirectoryFollower(
+        transport,
+        authority,
+        clock_ms=clock_ms,
+        seen_file=database_file.with_name(database_file.name + ".directory.json"),
+    )
+    register = PopulationRegister(database_file)
+    try:
+        await follower.start()
+        consumer = Consumer(
+            ConsumerParts(
+                transport=transport,
+                database=register.database,
+                topics=topics,
+                name=name,
+                directory=lambda: follower.current,
+                clock_ms=clock_ms,
+            )
+        )
+        await consumer.run(stopping)
+    finally:
+        await follower.stop()
+        register.close()

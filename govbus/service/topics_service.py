@@ -8,9 +8,9 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from govbus.document import topics
 from govbus.document.ids import AgencyId, PackageId
 from govbus.errors import ConfigError
+from govbus.routing.directory_entries import DirectoryContent
 from govbus.transport.base import TopicSpec, Transport
 
 _AGENCY, _PACKAGE = "<agency>", "<package>"
@@ -84,6 +84,19 @@ def topic_specs(
     return specs
 
 
+def directory_topic_specs(
+    plans: TopicPlans, content: DirectoryContent, replication_factor: int = 1
+) -> list[TopicSpec]:
+    """Return one spec for each topic that the directory in a folder needs; publication topics only where used."""
+    published = {one.id for one in content.packages if one.delivery == "publish"}
+    return topic_specs(
+        plans,
+        agencies=[AgencyId.from_text(str(one.id)) for one in content.agencies],
+        packages=[PackageId.from_text(str(one)) for one in sorted(published, key=str)],
+        replication_factor=replication_factor,
+    )
+
+
 async def apply_topics(transport: Transport, specs: list[TopicSpec]) -> list[str]:
     """Create the topics that are missing and return their names.
 
@@ -97,8 +110,3 @@ async def apply_topics(transport: Transport, specs: list[TopicSpec]) -> list[str
         return await administrator.create_topics(specs)
     finally:
         await administrator.stop()
-
-
-def bus_topics() -> list[str]:
-    """Return the topics that every bus has."""
-    return [topics.DIRECTORY, topics.MESSAGE_LOG, topics.CHECKPOINTS, topics.QUARANTINE]

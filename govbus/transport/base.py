@@ -64,9 +64,13 @@ class Publisher(Protocol):
     async def publish(self, records: Sequence[OutRecord]) -> list[int]:
         """Send records in order and return their offsets once every one is acknowledged.
 
+        Records of one partition keep their order; calls that overlap promise none among each other. Lone surrogates
+        in header names are written as backslash escapes.
+
         Raises:
-            TransportError: if the broker fails; which records arrived is then unknown, and they MUST be sent again.
-            TransportConfigError: if the broker refuses for good.
+            TransportError: if the broker fails; which records arrived is then unknown, and they MUST be sent again,
+                with this object or another.
+            TransportConfigError: if the broker refuses for good, such as a record over its limit.
         """
         ...
 
@@ -87,9 +91,13 @@ class TransactionalPublisher(Protocol):
     ) -> None:
         """Commit records and the group's next offsets in one transaction.
 
+        Calls MUST NOT overlap. A call that is cancelled leaves the object useless, as a failure does.
+
         Raises:
             FencedError: if a later publisher has the same transactional id.
-            TransportError: if the transaction did not commit; this object is then useless and MUST be replaced.
+            TransportConfigError: if the broker refuses for good, such as a record over its limit.
+            TransportError: if the broker fails. Whether the transaction committed is then unknown until another
+                publisher has started with the same transactional id; this object is useless and MUST be replaced.
         """
         ...
 
@@ -102,14 +110,15 @@ class Subscriber(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Leave and disconnect; MAY be called twice, or without a start."""
+        """Leave and disconnect, without calling `on_revoked`; MAY be called twice, or without a start."""
         ...
 
     async def poll(self, *, timeout_s: float, records_max: int) -> dict[TopicPartition, list[Record]]:
         """Return records in offset order for each partition; empty after the timeout.
 
         MUST NOT fail on a record that is odd: header names that are not UTF-8 arrive with their odd bytes as lone
-        surrogates, so that the router can refuse the record.
+        surrogates, and a batch that nothing can take apart arrives as one record without key, value and headers, so
+        that the router can refuse the record. During a rebalance it MAY take a second longer than the timeout.
 
         Raises:
             TransportError: if the broker fails.
@@ -143,7 +152,7 @@ class Subscriber(Protocol):
         ...
 
     def pause(self, partition: TopicPartition) -> None:
-        """Return no records of this partition until resumed."""
+        """Return no records of this partition until resumed or assigned anew; ignored where it is not assigned."""
         ...
 
     def resume(self, partition: TopicPartition) -> None:
@@ -215,8 +224,10 @@ class Transport(Protocol):
             isolation: what is seen of transactions.
             session_timeout_s: silent for so long, the group gives one's partitions to others.
             metadata_interval_s: how soon new topics and partitions are noticed.
-            on_assigned: awaited after partitions came.
-            on_revoked: awaited before they go.
+            on_assigned: awaited after partitions came, while `poll` may already return records of them. All of a
+                member's partitions come and go at once.
+            on_revoked: awaited before they go; others get them only afterwards, unless the session timed out.
+                Neither callback may raise.
         """
         ...
 

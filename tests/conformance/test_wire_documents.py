@@ -4,13 +4,13 @@ import base64
 import json
 
 import pytest
-from govbus.schemas.canonical import schema_hash
-from govbus.schemas.codec import AvroCodec
 
 from govbus.document.ids import AgencyId
 from govbus.document.record import Envelope, Record
 from govbus.document.statement import Statement
 from govbus.errors import RuleError
+from govbus.schemas.canonical import schema_hash
+from govbus.schemas.codec import AvroCodec
 from govbus.signing.certificates import Certificate, TrustedCertificate
 from govbus.signing.verifier import Verifier
 

@@ -45,7 +45,8 @@ async def log_partition_count(transport: Transport) -> int:
         await administrator.stop()
     if topics.MESSAGE_LOG not in counts:
         raise TransportConfigError(
-            f"topic {topics.MESSAGE_LOG} does not exist", remedy="create the topics with `govbus topics apply`"
+            f"topic {topics.MESSAGE_LOG} does not exist",
+            remedy="create the topics with `govbus topics apply`",
         )
     return counts[topics.MESSAGE_LOG]
 
@@ -68,13 +69,12 @@ async def run_router(
         signer: of the bus; signs receipts.
         authority_file: certificates of the governing authority.
         name: of this process; two routers never share one data folder.
-        data_folder: for what can be rebuilt.
+        data_folder: for what can be rebuilt; exists.
         stopping: asks it to stop.
 
     Raises:
         GovbusError: if the directory, the topics or the files are not usable.
     """
-    data_folder.mkdir(parents=True, exist_ok=True)
     follower = DirectoryFollower(
         transport,
         read_certificates(authority_file),

@@ -1,0 +1,81 @@
+"""The ``govbus`` command: one module a verb; whatever is heavy is imported inside the verb."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from govbus import __version__
+from govbus.cli import adapter, audit, directory, doctor, inbox, kafka, message_log, registry, topics, trace
+from govbus.cli.demo import demo
+from govbus.cli.router import router
+from govbus.cli.send import send
+from govbus.errors import GovbusError
+
+app = typer.Typer(
+    name="govbus",
+    help="Message bus and document flow between government agencies, on Apache Kafka.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(demo)
+app.add_typer(kafka.app, name="kafka")
+app.add_typer(directory.app, name="directory")
+app.add_typer(topics.app, name="topics")
+app.command("send")(send)
+app.add_typer(inbox.app, name="inbox")
+app.command("trace")(trace.trace)
+app.add_typer(adapter.app, name="adapter")
+app.command("router")(router)
+app.add_typer(message_log.app, name="log")
+app.add_typer(registry.app, name="registry")
+app.add_typer(audit.app, name="audit")
+app.command("doctor")(doctor.doctor)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"govbus {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    bootstrap_servers: Annotated[
+        str | None,
+        typer.Option(
+            "--bootstrap-servers",
+            help="Kafka to use, host:port[,host:port]. Default: GOVBUS_KAFKA__BOOTSTRAP_SERVERS, "
+            "else the broker that `govbus kafka start` runs.",
+        ),
+    ] = None,
+    version: Annotated[  # noqa: ARG001  # its callback prints and leaves
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Point every command at one Kafka."""
+    if bootstrap_servers:
+        os.environ["GOVBUS_KAFKA__BOOTSTRAP_SERVERS"] = bootstrap_servers
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; every error is one sentence with what to do, on standard error."""
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except GovbusError as err:
+        print(f"govbus: {err}", file=sys.stderr)  # noqa: T201  # the one place where a command says what went wrong
+        return 1
+    except typer.Abort:
+        return 130
+    except typer.Exit as leave:
+        return leave.exit_code
+    except Exception as err:
+        if hasattr(err, "show") and hasattr(err, "exit_code"):  # click's own usage errors know how to print
+            err.show()
+            return int(err.exit_code)
+        raise
+    return result if isinstance(result, int) else 0

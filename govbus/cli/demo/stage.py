@@ -1,0 +1,312 @@
+"""The demo's stage: a folder with keys, directory, profiles and files, a broker, and the bus's own processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from govbus.cli.demo.drafts import Workbench
+from govbus.cli.demo.febrl import CIVIL_REGISTRY as CIVIL_LAYOUT
+from govbus.cli.demo.febrl import csv_mapping
+from govbus.document.encoding import time_text
+from govbus.document.ids import AgencyId, Origin
+from govbus.errors import MissingPartError
+from govbus.message_log.keys import LogKeys
+from govbus.routing.directory import Directory
+from govbus.service.directory_service import publish_directory, read_folder
+from govbus.service.embedded_kafka import EmbeddedKafka
+from govbus.service.processes import clock_ms
+from govbus.service.sample_directory import (
+    BUS,
+    CIVIL_REGISTRY,
+    HEALTH_FUND,
+    POPULATION_REGISTER,
+    SampleDirectory,
+    write_sample_directory,
+)
+from govbus.service.sending import document_template
+from govbus.service.topics_service import (
+    apply_topics,
+    default_topics_file,
+    directory_topic_specs,
+    read_topic_plans,
+)
+from govbus.service.wiring import KAFKA_FOLDER
+from govbus.signing.issuing import CertificateAuthority
+from govbus.signing.signer import KeySigner
+from govbus.transport.base import TopicSpec
+from govbus.transport.kafka import KafkaTransport
+
+DRILL_OFFICE = AgencyId.from_text("drill-office.example")
+"""Receives what the drill's good documents are about, so that the register holds the persons alone."""
+GHOST = AgencyId.from_text("ghost.example")
+"""Not registered, but somebody gave it an outbox."""
+DRILL, DRILL_OF_OLD = "civil.person.drill", "civil.person.drill-of-old"
+_DAY_MS = 86_400_000
+_READY = {"router": "partition taken over", "register": "consumer started"}
+"""What a process writes to its log once it serves."""
+READY_INTERVAL_S = 0.1
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSize:
+    """How much the demo does."""
+
+    persons: int
+    """Of each agency."""
+    bad: int
+    """Bad documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What everybody in the demo needs to know."""
+
+    folder: Path
+    bootstrap_servers: str
+    transport: KafkaTransport
+    sample: SampleDirectory
+    directory: Directory
+    log_keys: LogKeys
+
+    @property
+    def register_file(self) -> Path:
+        """The population register's database."""
+        return self.folder / "register" / "population.db"
+
+    def signer(self, agency: AgencyId) -> KeySigner:
+        """Return an agency's seal."""
+        return _signer(self.sample.key(agency), self.sample.certificate(agency), f"{agency}/seal")
+
+
+@contextlib.contextmanager
+def broker(folder: Path, bootstrap_servers: str, *, is_keeping: bool) -> Iterator[str]:
+    """Start a broker in an emptied folder, or use the one that is named.
+
+    Raises:
+        GovbusError: if the broker does not start.
+    """
+    kafka = EmbeddedKafka(folder / KAFKA_FOLDER)
+    if kafka.status().is_running:
+        kafka.stop(STOP_TIMEOUT_S)
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    if bootstrap_servers:
+        yield bootstrap_servers
+        return
+    try:
+        yield kafka.start(START_TIMEOUT_S)
+    except BaseException:
+        kafka.stop(STOP_TIMEOUT_S)
+        raise
+    if not is_keeping:
+        kafka.stop(STOP_TIMEOUT_S)
+
+
+async def set_up(folder: Path, bootstrap_servers: str, transport: KafkaTransport) -> Stage:
+    """Write keys and directory, create the topics and publish the directory."""
+    at_ms = clock_ms()
+    sample = write_sample_directory(folder / "directory", at_ms=at_ms)
+    _add_drill(sample, at_ms)
+    files = read_folder(sample.folder)
+    plans = read_topic_plans(default_topics_file())
+    specs = directory_topic_specs(plans, files.content)
+    ghost = next(spec for spec in specs if spec.name == f"govbus.out.{CIVIL_REGISTRY}")
+    await apply_topics(transport, [*specs, TopicSpec(f"govbus.out.{GHOST}", *ghost[1:])])
+    authority = _signer(sample.authority_key, sample.authority_certificate, "authority")
+    publication = await publish_directory(transport, files, authority, authority=(), at_ms=at_ms)
+    keys = folder / "log-keys"
+    _govbus(folder, bootstrap_servers, "log", "keys", str(keys))
+    private = [(keys / name).read_bytes() for name in ("log-ed25519.key.pem", "log-ml-dsa-44.key.pem")]
+    for agency in (CIVIL_REGISTRY, HEALTH_FUND):
+        _write_profile(folder, sample, agency)
+    return Stage(
+        folder, bootstrap_servers, transport, sample, publication.directory, LogKeys.from_pem(*private)
+    )
+
+
+def _write_profile(folder: Path, sample: SampleDirectory, agency: AgencyId) -> None:
+    """Write the profile with which the agency's own commands find keys and spool."""
+    home = folder / agency.text
+    home.mkdir()
+    profile = {
+        "agency": agency.text,
+        "spool": "main.spool",
+        "seal": {
+            "key": str(sample.key(agency).resolve()),
+            "certificate": str(sample.certificate(agency).resolve()),
+        },
+        "authority": str(sample.authority_certificate.resolve()),
+    }
+    (home / "agency.yaml").write_text(yaml.safe_dump(profile, sort_keys=False), encoding="utf-8")
+
+
+def _add_drill(sample: SampleDirectory, at_ms: int) -> None:
+    """Add what bad documents need: an agreement to drill under, one that is over, odd certificates, one agency."""
+    folder = sample.folder
+    agreement = yaml.safe_load(
+        (folder / "agreements" / f"{sample.agreement(CIVIL_REGISTRY)}.yaml").read_text("utf-8")
+    )
+    agreement["consumers"][0]["agency"] = DRILL_OFFICE.text
+    agreement["consumers"][0]["contact"]["email"] = f"desk@{DRILL_OFFICE}"
+    agreement["purpose"] = "Show that bad documents are refused."
+    over = {"valid_from": time_text(at_ms - 2 * _DAY_MS), "valid_to": time_text(at_ms - _DAY_MS)}
+    _write_yaml(folder / "agreements" / f"{DRILL}.yaml", {**agreement, "id": DRILL})
+    _write_yaml(folder / "agreements" / f"{DRILL_OF_OLD}.yaml", {**agreement, **over, "id": DRILL_OF_OLD})
+    _write_yaml(
+        folder / "agencies" / f"{DRILL_OFFICE}.yaml", {"id": DRILL_OFFICE.text, "name": "Drill office"}
+    )
+    root = CertificateAuthority(
+        (folder / "certificates" / "root.pem").read_bytes(), (folder / "keys" / "root.key.pem").read_bytes()
+    )
+    spans = {
+        "expired": (-_DAY_MS, -3_600_000),
+        "future": (_DAY_MS, 2 * _DAY_MS),
+        "unknown": (-_DAY_MS, _DAY_MS),
+    }
+    for name, (begin_ms, end_ms) in spans.items():
+        issued = root.issue(
+            f"{CIVIL_REGISTRY} {name}", not_before_ms=at_ms + begin_ms, not_after_ms=at_ms + end_ms
+        )
+        (folder / "keys" / f"{name}.key.pem").write_bytes(issued.key_pem)
+        (folder / "certificates" / f"{name}.pem").write_bytes(issued.certificate_pem)
+    path = folder / "agencies" / f"{CIVIL_REGISTRY}.yaml"
+    agency = yaml.safe_load(path.read_text("utf-8"))
+    agency["certificates"] += [{"file": f"certificates/{name}.pem"} for name in ("expired", "future")]
+    _write_yaml(path, agency)
+
+
+def _write_yaml(path: Path, fields: dict[str, Any]) -> None:
+    path.write_text(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def workbench(stage: Stage, at_ms: int) -> Workbench:
+    """Return what the bad documents are made of."""
+    folder = stage.sample.folder
+    odd = {
+        name: _signer(folder / "keys" / f"{name}.key.pem", folder / "certificates" / f"{name}.pem", name)
+        for name in ("expired", "future", "unknown")
+    }
+    agreement = stage.directory.agreement(DRILL)
+    if agreement is None:
+        raise MissingPartError(f"the demo's directory has no agreement {DRILL}")
+    mapping = csv_mapping(CIVIL_LAYOUT)
+    return Workbench(
+        template=document_template(stage.directory, Origin(CIVIL_REGISTRY, "drill"), agreement),
+        metadata={**mapping.record.constants, "record_id": "CR-DRILL"},
+        body={"surname": "Doe"},
+        signer=stage.signer(CIVIL_REGISTRY),
+        foreign_signer=stage.signer(HEALTH_FUND),
+        unknown_signer=odd["unknown"],
+        expired_signer=odd["expired"],
+        future_signer=odd["future"],
+        expired_agreement=DRILL_OF_OLD,
+        foreign_agreement=stage.sample.agreement(HEALTH_FUND),
+        foreign_agency=HEALTH_FUND,
+        unknown_agency=GHOST,
+        at_ms=at_ms,
+    )
+
+
+def _signer(key: Path, certificate: Path, kid: str) -> KeySigner:
+    return KeySigner.from_pem(key.read_bytes(), certificate.read_bytes(), kid=kid)
+
+
+class BusProcesses:
+    """Router, log service and population register, each a process of its own as in production."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Start all three; their output goes to ``logs/``."""
+        stage, sample = self._stage, self._stage.sample
+        authority = ("--authority", str(sample.authority_certificate))
+        keys = ("--key", str(sample.key(BUS)), "--certificate", str(sample.certificate(BUS)))
+        folder = stage.folder
+        self._start("router", "router", *keys, *authority, "--data", str(folder / "router"))
+        log_keys = ("--keys", str(folder / "log-keys"), "--bus", BUS.text)
+        self._start("log", "log", "serve", *log_keys, "--data", str(folder / "log"))
+        database = ("--database", str(stage.register_file))
+        agency = ("--agency", POPULATION_REGISTER.text)
+        self._start("register", "registry", "serve", "population", *agency, *authority, *database)
+
+    def _start(self, name: str, *arguments: str) -> None:
+        logs = self._stage.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        with (logs / f"{name}.log").open("wb") as output:
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "govbus", *arguments],
+                env=_environment(self._stage.folder, self._stage.bootstrap_servers),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    async def wait_until_ready(self) -> None:
+        """Wait until each says in its log that it serves.
+
+        Raises:
+            MissingPartError: if one ends instead, or says nothing in time.
+        """
+        async with asyncio.timeout(START_TIMEOUT_S):
+            for name, sign in _READY.items():
+                log_file = self._stage.folder / "logs" / f"{name}.log"
+                while sign not in await asyncio.to_thread(log_file.read_text, "utf-8", "replace"):
+                    self.require_running()
+                    await asyncio.sleep(READY_INTERVAL_S)
+
+    def require_running(self) -> None:
+        """Check that none has ended.
+
+        Raises:
+            MissingPartError: naming the process and its last line.
+        """
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                log_file = self._stage.folder / "logs" / f"{name}.log"
+                last = log_file.read_text("utf-8", "replace").strip().splitlines()[-1:]
+                raise MissingPartError(f"the {name} process ended: {''.join(last)}", remedy=f"see {log_file}")
+
+    async def stop(self, *names: str) -> None:
+        """Ask processes to stop and wait until they have; all that are left where none is named."""
+        chosen = {name: self._processes.pop(name) for name in names or tuple(self._processes)}
+        for process in chosen.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        for process in chosen.values():
+            try:
+                await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _environment(folder: Path, bootstrap_servers: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "GOVBUS_KAFKA__BOOTSTRAP_SERVERS": bootstrap_servers,
+        "GOVBUS_DATA_FOLDER": str(folder),
+    }
+
+
+def _govbus(folder: Path, bootstrap_servers: str, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "govbus", *arguments],
+        env=_environment(folder, bootstrap_servers),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )

@@ -1,0 +1,67 @@
+"""From settings and an agency profile to everything that a sending command needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from govbus.adapters.outgoing import DocumentTemplate
+from govbus.adapters.spool import Spool
+from govbus.errors import DirectoryError
+from govbus.routing.directory import Directory
+from govbus.service.agency_profile import AgencyProfile
+from govbus.service.directory_service import read_directory
+from govbus.service.processes import clock_ms
+from govbus.service.sending import document_template, supplied_agreement
+from govbus.service.spool_start import open_spool
+from govbus.service.wiring import transport_of
+from govbus.settings import Settings
+from govbus.signing.signer import Signer
+from govbus.transport.base import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class SendingSetup:
+    """What an agency sends with. The spool is open, and is the caller's to close."""
+
+    profile: AgencyProfile
+    signers: Sequence[Signer]
+    transport: Transport
+    directory: Directory
+    spool: Spool
+
+    @classmethod
+    async def prepare(cls, settings: Settings, profile: AgencyProfile, *, next_index: int | None) -> Self:
+        """Read keys and directory and open the spool.
+
+        Args:
+            settings: name the broker.
+            profile: names everything else.
+            next_index: where a new spool starts; None asks the bus.
+
+        Raises:
+            ConfigError: if keys, certificates or the broker's address cannot be used.
+            DirectoryError: if there is no directory, or it has expired.
+            TransportError: if the broker does not answer.
+            SpoolError: if the spool cannot be used.
+        """
+        signers = profile.signers()
+        transport = transport_of(settings, client_id=str(profile.agency))
+        reader = await read_directory(transport, profile.authority_certificates())
+        directory = reader.current
+        if directory is None:
+            raise DirectoryError(
+                "no directory by this governing authority has been published",
+                remedy="the authority publishes it with govbus directory apply; "
+                f"its certificate here is {profile.authority}",
+            )
+        directory.require_current(clock_ms())
+        spool = await open_spool(profile, transport, next_index=next_index)
+        return cls(profile, signers, transport, directory, spool)
+
+    def template(self, agreement_id: str | None, ce_type: str | None) -> DocumentTemplate:
+        """Return the constants of documents under an agreement; errors as for what it is made of."""
+        origin = self.profile.origin
+        agreement = supplied_agreement(self.directory, origin.agency, agreement_id)
+        return document_template(self.directory, origin, agreement, ce_type)
