@@ -137,7 +137,7 @@ async def test_rogue_records(authority, transport):
         await publisher.publish(
             [
                 OutRecord(topics.DIRECTORY, 0, key, value, (), None)
-                for key, value in [(b"version/2", b"{}"), (b"x", None), (None, b"x"), (b"agency/x/00", b"")]
+                for key, value in [(b"version/2", b"{}"), (b"x", None), (b"", b"x"), (b"agency/x/00", b"")]
             ]
         )
         authority.rename("Registry")

@@ -21,8 +21,9 @@ async def _create_topic(bootstrap):
     await administrator.stop()
 
 
-def test_commands(kafka_bootstrap, tmp_path, monkeypatch):
+def test_commands(embedded_kafka_factory, tmp_path, monkeypatch):
     """init, check, apply, apply again and show, as a person runs them."""
+    kafka_bootstrap = embedded_kafka_factory().start(90)
     asyncio.run(_create_topic(kafka_bootstrap))
     monkeypatch.setenv("GOVBUS_KAFKA__BOOTSTRAP_SERVERS", kafka_bootstrap)
     monkeypatch.setenv("COLUMNS", "200")

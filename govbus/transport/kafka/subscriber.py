@@ -126,6 +126,9 @@ class KafkaSubscriber:
         try:
             async with bounded("connect a consumer"):
                 await consumer.start()
+                if self._request.assign and self._request.group is not None:
+                    # The client would begin at the group's offsets; the contract says at the first record.
+                    await consumer.seek_to_beginning()
         except BaseException:
             await self.stop()
             raise
