@@ -60,7 +60,9 @@ def run(
         is_publishing=publish,
     )
     with _Progress() as progress:
-        run_until_stopped(lambda stopping: send_csv(settings, job, stopping, on_progress=progress.show))
+        run_until_stopped(
+            lambda stopping: send_csv(settings, job, stopping, on_progress=progress.show), is_retrying=follow
+        )
     progress.summary()
 
 
@@ -89,7 +91,7 @@ def publish(
         published = await publish_spool(settings, loaded, stopping, next_index=next_index, is_once=once)
         typer.echo(f"{published} documents published")
 
-    run_until_stopped(serve)
+    run_until_stopped(serve, is_retrying=not once)
 
 
 @app.command()

@@ -117,7 +117,7 @@ def follow(agency: AgencyArgument) -> None:
         async for record in scan(transport, [inbox_of(agency)], follow=True, stopping=stopping):
             typer.echo(_line(record))
 
-    run_until_stopped(print_all)
+    run_until_stopped(print_all, is_retrying=False)
 
 
 def _line(record: Record) -> str:

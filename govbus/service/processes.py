@@ -8,17 +8,35 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 
+import structlog
+
+from govbus.errors import Disposition, GovbusError
+
+logger = structlog.get_logger(__name__)
+
+RETRY_PAUSE_S = 0.5
+RETRY_PAUSE_S_MAX = 10.0
+SETTLED_S = 30.0
+"""A service that ran this long had started well; the next pause is short again."""
+
 
 def clock_ms() -> int:
     """Return the time of this machine, milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
-def run_until_stopped(serve: Callable[[asyncio.Event], Awaitable[object]]) -> None:
+def run_until_stopped(
+    serve: Callable[[asyncio.Event], Awaitable[object]], *, is_retrying: bool = True
+) -> None:
     """Run a service until it ends or a signal asks it to.
 
     Args:
         serve: takes the event that asks it to stop, and returns once it has stopped.
+        is_retrying: start it again, after a pause, when what stopped it is expected to pass, such as a broker that is
+            not there yet.
+
+    Raises:
+        GovbusError: what the service raised and trying again does not help.
     """
 
     async def supervise() -> None:
@@ -27,6 +45,32 @@ def run_until_stopped(serve: Callable[[asyncio.Event], Awaitable[object]]) -> No
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
                 loop.add_signal_handler(number, stopping.set)
-        await serve(stopping)
+        if is_retrying:
+            await _serve_again_and_again(serve, stopping)
+        else:
+            await serve(stopping)
 
     asyncio.run(supervise())
+
+
+async def _serve_again_and_again(
+    serve: Callable[[asyncio.Event], Awaitable[object]], stopping: asyncio.Event
+) -> None:
+    pause_s = RETRY_PAUSE_S
+    while not stopping.is_set():
+        started_s = time.monotonic()
+        try:
+            await serve(stopping)
+        except GovbusError as err:
+            match err.disposition:
+                case Disposition.RETRY:
+                    logger.warning("starting again soon", reason=str(err), pause_s=pause_s)
+                case Disposition.HALT | Disposition.QUARANTINE:
+                    raise
+        else:
+            return
+        if time.monotonic() - started_s > SETTLED_S:
+            pause_s = RETRY_PAUSE_S
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), pause_s)
+        pause_s = min(2 * pause_s, RETRY_PAUSE_S_MAX)

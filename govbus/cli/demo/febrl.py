@@ -15,7 +15,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from govbus.adapters.csv_mapping import CsvMapping
 from govbus.errors import MissingPartError
@@ -189,32 +189,35 @@ def _missing(file_name: str) -> MissingPartError:
 
 def csv_mapping(layout: AgencyLayout) -> CsvMapping:
     """Return how the columns of an agency's file become ``govbus.core.RecordMetadata`` and ``civil.Person``."""
+    return CsvMapping.model_validate(mapping_fields(layout))
+
+
+def mapping_fields(layout: AgencyLayout) -> dict[str, Any]:
+    """Return the same as the values of a mapping file."""
     restriction = {"status": "Restricted - Fully", "specific": ["Privacy Act"]}
     own = {"national_id" if name == "soc_sec_id" else name: name for name in FEBRL_COLUMNS}
-    return CsvMapping.model_validate(
-        {
-            "name": layout.file_name.removesuffix(".csv"),
-            "delimiter": layout.delimiter,
-            "record": {
-                "constants": {
-                    "title": "Person record",
-                    "description": f"A person on file at {layout.agency}.",
-                    "creator": {"name": layout.office, "organization": layout.agency},
-                    "publisher": layout.agency,
-                    "language": "en-AU",
-                    "sc": {"c": "MOD", "i": "MOD", "a": "LOW"},
-                    "access_restriction": restriction,
-                    "use_restriction": restriction,
-                    "rights": "For the purposes of the exchange agreement only.",
-                    "topics": [{"taxonomy": "demo", "topic": "persons"}],
-                    "data_asset": layout.file_name.removesuffix(".csv"),
-                },
-                "fields": {"record_id": layout.number_column},
+    return {
+        "name": layout.file_name.removesuffix(".csv"),
+        "delimiter": layout.delimiter,
+        "record": {
+            "constants": {
+                "title": "Person record",
+                "description": f"A person on file at {layout.agency}.",
+                "creator": {"name": layout.office, "organization": layout.agency},
+                "publisher": layout.agency,
+                "language": "en-AU",
+                "sc": {"c": "MOD", "i": "MOD", "a": "LOW"},
+                "access_restriction": restriction,
+                "use_restriction": restriction,
+                "rights": "For the purposes of the exchange agreement only.",
+                "topics": [{"taxonomy": "demo", "topic": "persons"}],
+                "data_asset": layout.file_name.removesuffix(".csv"),
             },
-            "body": {"fields": {field: layout.columns[column] for field, column in own.items()}},
-            "subject": {"column": layout.number_column, "opaque": True},
-        }
-    )
+            "fields": {"record_id": layout.number_column},
+        },
+        "body": {"fields": {field: layout.columns[column] for field, column in own.items()}},
+        "subject": {"column": layout.number_column, "opaque": True},
+    }
 
 
 def pair_scores(
