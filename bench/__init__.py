@@ -1,0 +1,1 @@
+"""Benchmarks against bare Kafka clients: ``make bench``."""
