@@ -65,38 +65,64 @@ async def bare_producer(bench, _):
         await producer.stop()
 
 
-def signed_publish(bench, batch):
-    """From documents in memory to the broker's acknowledgement, the spool's disk included."""
+def _publish_spool(bench, batch):
+    path = bench.folder / f"publish-{batch}.spool"
+    return Spool.open(path, Origin.from_text(f"civil-registry.example/publish-{batch}"), next_index=0)
+
+
+def fill(bench, argument):
+    """The adapter's process: encode and put, once told to begin; prints its CPU time a document."""
+    batch, count = argument.split(",")
+    template = bench.template(Origin.from_text(f"civil-registry.example/publish-{batch}"))
+    outgoing = documents(int(count))
+    with _publish_spool(bench, batch) as spool:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        meter = Meter()
+        for start in range(0, int(count), 1000):
+            spool.put([template.encode(one) for one in outgoing[start : start + 1000]], at_ms=clock_ms())
+        return meter.result(int(count))
+
+
+async def signed_publish(bench, batch):
+    """From documents in memory to the broker's acknowledgement, the spool's disk included.
+
+    As in production: one process reads and puts (`govbus adapter run --no-publish`), another signs and publishes
+    (`govbus adapter publish`).
+    """
     count = 20_000 if int(batch) > 1 else 6_000
-    origin = Origin.from_text(f"civil-registry.example/publish-{batch}")
-    template, signer = bench.template(origin), bench.signer()
-    outgoing = documents(count)
-
-    async def send():
-        with Spool.open(bench.folder / f"publish-{batch}.spool", origin, next_index=0) as spool:
-            publisher = SpoolPublisher(
-                PublisherParts(spool, [signer], bench.transport, clock_ms, batch_documents_max=int(batch))
-            )
-
-            def put_all():
-                for start in range(0, count, 1000):
-                    encoded = [template.encode(one) for one in outgoing[start : start + 1000]]
-                    spool.put(encoded, at_ms=clock_ms())
-                    publisher.wake()
-
-            stopping = asyncio.Event()
-            publishing = asyncio.create_task(publisher.run(stopping))
-            await asyncio.sleep(0.5)
-            meter = Meter()
-            await asyncio.to_thread(put_all)
-            while spool.published_next < count:
-                await asyncio.sleep(0.002)
-            result = meter.result(count)
-            stopping.set()
-            await publishing
-            return result
-
-    return asyncio.run(send())
+    with _publish_spool(bench, batch) as spool:
+        parts = PublisherParts(
+            spool,
+            [bench.signer()],
+            bench.transport,
+            clock_ms,
+            batch_documents_max=int(batch),
+            idle_pause_s=0.005,
+        )
+        command = ("-m", "bench.roles", "fill", str(bench.folder), bench.servers, f"{batch},{count}")
+        filler = await asyncio.create_subprocess_exec(
+            sys.executable, *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        await filler.stdout.readline()
+        stopping = asyncio.Event()
+        publishing = asyncio.create_task(SpoolPublisher(parts).run(stopping))
+        await asyncio.sleep(0.5)
+        meter = Meter()
+        filler.stdin.write(b"go\n")
+        while spool.published_next < count:
+            await asyncio.sleep(0.005)
+        result = meter.result(count)
+        stopping.set()
+        await publishing
+        put = json.loads(await filler.stdout.readline())
+        await filler.wait()
+    result["cpu_us_per_doc_by_step"] = {
+        "encode and put": put["cpu_us_per_doc"],
+        "sign and publish": result["cpu_us_per_doc"],
+    }
+    result["cpu_us_per_doc"] = round(result["cpu_us_per_doc"] + put["cpu_us_per_doc"], 1)
+    return result
 
 
 async def copy_loop(bench, setting):
@@ -235,6 +261,7 @@ async def latency(bench, rate):
 ROLES = {
     "bare_producer": bare_producer,
     "signed_publish": signed_publish,
+    "fill": fill,
     "copy_loop": copy_loop,
     "latency": latency,
 }

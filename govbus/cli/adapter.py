@@ -44,6 +44,7 @@ def run(
     from govbus.service.agency_profile import AgencyProfile
     from govbus.service.outbox_processes import CsvJob, send_csv
     from govbus.service.processes import run_until_stopped
+    from govbus.service.wiring import transport_of
     from govbus.settings import Settings
 
     settings = Settings.from_environment()
@@ -59,9 +60,10 @@ def run(
         follow_interval_s=interval_s if follow else None,
         is_publishing=publish,
     )
+    transport = transport_of(settings, client_id=str(job.profile.agency))
     with _Progress() as progress:
         run_until_stopped(
-            lambda stopping: send_csv(settings, job, stopping, on_progress=progress.show), is_retrying=follow
+            lambda stopping: send_csv(transport, job, stopping, on_progress=progress.show), is_retrying=follow
         )
     progress.summary()
 
@@ -80,15 +82,17 @@ def publish(
     from govbus.service.agency_profile import AgencyProfile
     from govbus.service.outbox_processes import publish_spool
     from govbus.service.processes import run_until_stopped
+    from govbus.service.wiring import transport_of
     from govbus.settings import Settings
 
     settings = Settings.from_environment()
     telemetry.configure_logging()
     telemetry.serve_metrics(settings.metrics_port)
     loaded = AgencyProfile.from_file(profile)
+    transport = transport_of(settings, client_id=str(loaded.agency))
 
     async def serve(stopping: asyncio.Event) -> None:
-        published = await publish_spool(settings, loaded, stopping, next_index=next_index, is_once=once)
+        published = await publish_spool(transport, loaded, stopping, next_index=next_index, is_once=once)
         typer.echo(f"{published} documents published")
 
     run_until_stopped(serve, is_retrying=not once)

@@ -99,11 +99,12 @@ async def _send(
     from govbus.service.processes import clock_ms
     from govbus.service.sending import ReceiptWatch, SenderParts, send_document
     from govbus.service.sending_setup import SendingSetup
+    from govbus.service.wiring import transport_of
     from govbus.settings import Settings
 
-    setup = await SendingSetup.prepare(
-        Settings.from_environment(), AgencyProfile.from_file(profile_file), next_index=next_index
-    )
+    profile = AgencyProfile.from_file(profile_file)
+    transport = transport_of(Settings.from_environment(), client_id=str(profile.agency))
+    setup = await SendingSetup.prepare(transport, profile, next_index=next_index)
     template = setup.template(agreement_id, ce_type)
     now_ms = clock_ms()
     outgoing = OutgoingDocument(

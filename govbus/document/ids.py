@@ -7,7 +7,7 @@ dense sequence of documents.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from govbus.errors import MetadataError
 
@@ -73,6 +73,14 @@ class Origin:
 
     agency: AgencyId
     outbox: str
+    text: str = field(init=False, repr=False, compare=False)
+    """``<agency id>/<outbox>``, made once: every document's origin is looked up and written several times."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", f"{self.agency.text}/{self.outbox}")
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
     @classmethod
     def from_text(cls, text: str) -> Origin:
@@ -89,7 +97,7 @@ class Origin:
     @property
     def source_uri(self) -> str:
         """The CloudEvents ``source`` of every document of this origin."""
-        return f"https://{self.agency.text}/{self.outbox}"
+        return f"https://{self.text}"
 
     def __str__(self) -> str:
-        return f"{self.agency.text}/{self.outbox}"
+        return self.text

@@ -117,7 +117,7 @@ class _Steps:
         envelope = self.envelope = Envelope.from_headers(record.headers)
         _check_texts(envelope)
         self.document_id = envelope.attribute("id") or None
-        unframe(record.value)
+        frame_id, _ = unframe(record.value)
         # Step 2: the statement parses and is about this place (SEC-3).
         statement = Statement.from_bytes(envelope.statement)
         check_outbox_place(record, statement)
@@ -136,7 +136,7 @@ class _Steps:
         # Step 7: what the attributes say (CE-1, CE-5, ID-1).
         _check_attributes(envelope, statement)
         # Step 8: one registered schema (AVR-4), with which the value decodes (AVR-1).
-        schema = _schema(record, envelope, statement, directory)
+        schema = _schema(frame_id, envelope, statement, directory)
         schema.codec.decode(avro)
         # Step 9: agreement and parties (DRM-1, DRM-2), and so the recipients.
         self.recipients = _recipients(envelope, statement, schema, directory, at_ms)
@@ -319,10 +319,9 @@ def _check_attributes(envelope: Envelope, statement: Statement) -> None:
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#]+")
 
 
-def _schema(record: Record, envelope: Envelope, statement: Statement, directory: Directory) -> DocumentSchema:
+def _schema(frame_id: int, envelope: Envelope, statement: Statement, directory: Directory) -> DocumentSchema:
     """Return the one schema that frame, dataschema and statement name."""
     uri = envelope.attribute("dataschema")
-    frame_id, _ = unframe(record.value)
     schema = directory.schemas.by_id(frame_id)
     if schema is None:
         raise DocumentError(f"schema id {frame_id} is not registered", rule="AVR-4", field="value")

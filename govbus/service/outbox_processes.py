@@ -16,8 +16,7 @@ from govbus.service.processes import clock_ms
 from govbus.service.publisher import PublisherParts, SpoolPublisher
 from govbus.service.sending_setup import SendingSetup
 from govbus.service.spool_start import open_spool
-from govbus.service.wiring import transport_of
-from govbus.settings import Settings
+from govbus.transport.base import Transport
 
 PROGRESS_INTERVAL_S = 0.25
 EMPTY_INTERVAL_S = 0.02
@@ -39,7 +38,7 @@ class CsvJob:
 
 
 async def send_csv(
-    settings: Settings,
+    transport: Transport,
     job: CsvJob,
     stopping: asyncio.Event,
     *,
@@ -50,7 +49,7 @@ async def send_csv(
     Reading once ends when everything is published, or when `stopping` is set and the publisher's drain is over.
 
     Args:
-        settings: name the broker.
+        transport: the broker.
         job: what to send.
         stopping: asks to stop.
         on_progress: told now and then how many documents were put, and how the spool stands.
@@ -58,7 +57,7 @@ async def send_csv(
     Raises:
         GovbusError: if something asks to halt; what was read before is in the spool.
     """
-    setup = await SendingSetup.prepare(settings, job.profile, next_index=job.next_index)
+    setup = await SendingSetup.prepare(transport, job.profile, next_index=job.next_index)
     with setup.spool as spool:
         template = setup.template(job.agreement_id, job.ce_type)
         publisher = SpoolPublisher(
@@ -129,7 +128,7 @@ async def _read_and_publish(
 
 
 async def publish_spool(
-    settings: Settings,
+    transport: Transport,
     profile: AgencyProfile,
     stopping: asyncio.Event,
     *,
@@ -142,7 +141,6 @@ async def publish_spool(
         GovbusError: if something asks to halt, or once, at the first trouble with the broker.
     """
     signers = profile.signers()
-    transport = transport_of(settings, client_id=str(profile.agency))
     with await open_spool(profile, transport, next_index=next_index) as spool:
         publisher = SpoolPublisher(
             PublisherParts(

@@ -1,4 +1,4 @@
-"""From settings and an agency profile to everything that a sending command needs."""
+"""From an agency profile to everything that a sending command needs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from govbus.service.directory_service import read_directory
 from govbus.service.processes import clock_ms
 from govbus.service.sending import document_template, supplied_agreement
 from govbus.service.spool_start import open_spool
-from govbus.service.wiring import transport_of
-from govbus.settings import Settings
 from govbus.signing.signer import Signer
 from govbus.transport.base import Transport
 
@@ -32,22 +30,21 @@ class SendingSetup:
     spool: Spool
 
     @classmethod
-    async def prepare(cls, settings: Settings, profile: AgencyProfile, *, next_index: int | None) -> Self:
+    async def prepare(cls, transport: Transport, profile: AgencyProfile, *, next_index: int | None) -> Self:
         """Read keys and directory and open the spool.
 
         Args:
-            settings: name the broker.
+            transport: the broker.
             profile: names everything else.
             next_index: where a new spool starts; None asks the bus.
 
         Raises:
-            ConfigError: if keys, certificates or the broker's address cannot be used.
+            ConfigError: if keys or certificates cannot be used.
             DirectoryError: if there is no directory, or it has expired.
             TransportError: if the broker does not answer.
             SpoolError: if the spool cannot be used.
         """
         signers = profile.signers()
-        transport = transport_of(settings, client_id=str(profile.agency))
         reader = await read_directory(transport, profile.authority_certificates())
         directory = reader.current
         if directory is None:

@@ -38,7 +38,7 @@ class RoutedBatch:
     records: list[OutRecord] = field(default_factory=list)
     priors: list[tuple[Origin, Prior]] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Documents by agency and outcome."""
+    """Documents by outbox topic and outcome."""
     rules: Counter[str] = field(default_factory=Counter)
     delivered: int = 0
     receipts: set[bytes] = field(default_factory=set)
@@ -73,6 +73,7 @@ class BatchRouter:
         self._name = name
         self._log_partition = log_partition
         self._run_max = receipt_run_documents_max
+        self._route_end = b""
 
     def route(self, records: Sequence[Record], directory: Directory, *, at_ms: int) -> RoutedBatch:
         """Decide about records in offset order.
@@ -83,37 +84,38 @@ class BatchRouter:
             at_ms: the time of all its decisions.
         """
         batch = RoutedBatch()
-        judged = [self._judge(record, directory, at_ms, batch) for record in records]
+        self._route_end = f" log={self._log_partition} router={self._name} time={time_text(at_ms)}".encode()
         run: list[_Judged] = []
-        for one in judged:
-            if run and not (_continues(run[-1], one) and len(run) < self._run_max):
+        for record in records:
+            decision = decide(record, directory, self._history, at_ms=at_ms, verified=self._verified)
+            if run and not (_continues(run[-1].decision, decision) and len(run) < self._run_max):
                 self._close_run(run, directory, at_ms, batch)
                 run = []
-            run.append(one)
+            run.append(self._judged(record, decision, run, at_ms, batch))
         if run:
             self._close_run(run, directory, at_ms, batch)
         return batch
 
-    def _judge(self, record: Record, directory: Directory, at_ms: int, batch: RoutedBatch) -> _Judged:
-        """Decide about one record and take the decision into the history at once: the next one builds on it."""
-        decision = decide(record, directory, self._history, at_ms=at_ms, verified=self._verified)
-        receipt_first = (
-            decision.statement.index if decision.statement is not None and decision.is_in_sequence else None
-        )
+    def _judged(
+        self, record: Record, decision: Decision, run: list[_Judged], at_ms: int, batch: RoutedBatch
+    ) -> _Judged:
+        """Take a decision into the history at once, because the next one builds on it."""
+        receipt_first = None
+        if decision.is_in_sequence and decision.statement is not None:
+            receipt_first = run[0].receipt_first if run else decision.statement.index
         prior = prior_of(decision, time_ms=at_ms, receipt_first=receipt_first or 0)
         if prior is not None and decision.statement is not None:
             self._history.remember(decision.statement.origin, prior)
-        agency = decision.agency
-        batch.outcomes[str(agency), decision.outcome.value] += 1
+            batch.priors.append((decision.statement.origin, prior))
+        batch.outcomes[record.topic, decision.outcome.value] += 1
         for finding in decision.findings:
             batch.rules[finding.rule] += 1
         return _Judged(record, decision, receipt_first)
 
     def _close_run(self, run: list[_Judged], directory: Directory, at_ms: int, batch: RoutedBatch) -> None:
         """Write down a run of accepted documents, or a single one of any outcome."""
-        first = run[0].receipt_first
         for one in run:
-            self._write(one, first, directory, at_ms, batch)
+            self._write(one, directory, at_ms, batch)
         decision = run[0].decision
         if decision.outcome is Outcome.DUPLICATE:
             receipt = self._receipt_again(run[0])
@@ -121,15 +123,9 @@ class BatchRouter:
             receipt = _receipt_of(run, self._log_partition, at_ms)
         self._write_receipt(receipt, decision, directory, batch)
 
-    def _write(
-        self, one: _Judged, receipt_first: int | None, directory: Directory, at_ms: int, batch: RoutedBatch
-    ) -> None:
+    def _write(self, one: _Judged, directory: Directory, at_ms: int, batch: RoutedBatch) -> None:
         record, decision = one.record, one.decision
         statement, envelope = decision.statement, decision.envelope
-        prior = prior_of(decision, time_ms=at_ms, receipt_first=receipt_first or 0)
-        if prior is not None and statement is not None:
-            batch.priors.append((statement.origin, prior))
-            self._history.remember(statement.origin, prior)
         entry = LogEntry(
             decision=decision.outcome,
             time_ms=at_ms,
@@ -143,7 +139,7 @@ class BatchRouter:
             directory_version=directory.version,
             findings=decision.findings,
             recipients=decision.recipients,
-            receipt_first=receipt_first,
+            receipt_first=one.receipt_first,
         )
         origin = str(statement.origin) if statement is not None else record.topic
         batch.records.append(
@@ -156,12 +152,12 @@ class BatchRouter:
                 at_ms,
             )
         )
-        self._deliver(record, decision, at_ms, batch)
+        self._deliver(record, decision, batch)
 
-    def _deliver(self, record: Record, decision: Decision, at_ms: int, batch: RoutedBatch) -> None:
+    def _deliver(self, record: Record, decision: Decision, batch: RoutedBatch) -> None:
         """Copy an accepted document to its recipients, a held one to the quarantine."""
         if decision.outcome is Outcome.ACCEPTED and decision.envelope is not None:
-            headers = (*record.headers, (ROUTE, self._route_text(decision, at_ms)))
+            headers = (*record.headers, (ROUTE, self._route_text(decision)))
             key = key_of(decision.envelope.signed)
             for topic in decision.recipients:
                 batch.records.append(OutRecord(topic, None, key, record.value, headers, record.timestamp_ms))
@@ -171,7 +167,7 @@ class BatchRouter:
             note = f"rule={finding.rule} field={finding.field} detail={finding.detail}"
             headers = (
                 *record.headers,
-                (ROUTE, self._route_text(decision, at_ms)),
+                (ROUTE, self._route_text(decision)),
                 ("gb-finding", note.encode("utf-8", "replace")),
             )
             batch.records.append(
@@ -185,11 +181,8 @@ class BatchRouter:
                 )
             )
 
-    def _route_text(self, decision: Decision, at_ms: int) -> bytes:
-        return (
-            f"decision={decision.source} log={self._log_partition} router={self._name} "
-            f"time={time_text(at_ms)}"
-        ).encode()
+    def _route_text(self, decision: Decision) -> bytes:
+        return f"decision={decision.source}".encode() + self._route_end
 
     def _receipt_again(self, one: _Judged) -> Receipt:
         """Return the receipt of the first decision, the same bytes as the first time."""
@@ -244,9 +237,8 @@ def receipt_headers(receipt: Receipt, value: bytes, bus: AgencyId) -> Headers:
     )
 
 
-def _continues(before: _Judged, after: _Judged) -> bool:
+def _continues(first: Decision, second: Decision) -> bool:
     """Return whether one receipt can cover both: accepted, no findings, the next index of the same origin."""
-    first, second = before.decision, after.decision
     return (
         first.outcome is Outcome.ACCEPTED
         and second.outcome is Outcome.ACCEPTED

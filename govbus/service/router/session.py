@@ -141,7 +141,8 @@ def _count(batch: RoutedBatch, count: int, seconds: float) -> None:
     telemetry.TRANSACTION_DOCUMENTS.observe(count)
     telemetry.DOCUMENTS_DELIVERED.inc(batch.delivered)
     telemetry.RECEIPTS_SENT.inc(len(batch.receipts))
-    for (agency, outcome), documents in batch.outcomes.items():
+    for (topic, outcome), documents in batch.outcomes.items():
+        agency = topic.removeprefix(topics.OUT_PREFIX)
         telemetry.DOCUMENTS_DECIDED.labels(agency=agency, outcome=outcome).inc(documents)
     for rule, findings in batch.rules.items():
         telemetry.FINDINGS.labels(rule=rule).inc(findings)
