@@ -105,7 +105,6 @@ async def _send(
     profile = AgencyProfile.from_file(profile_file)
     transport = transport_of(Settings.from_environment(), client_id=str(profile.agency))
     setup = await SendingSetup.prepare(transport, profile, next_index=next_index)
-    template = setup.template(agreement_id, ce_type)
     now_ms = clock_ms()
     outgoing = OutgoingDocument(
         DocumentIds().new(now_ms), text.subject, now_ms, text.record, text.body, text.attributes
@@ -113,6 +112,7 @@ async def _send(
     origin = setup.profile.origin
     watch = ReceiptWatch(setup.transport, origin.agency, setup.directory)
     with setup.spool as spool:
+        template = setup.template(agreement_id, ce_type)
         parts = SenderParts(spool, setup.signers, setup.transport, template, clock_ms, timeout_s)
         try:
             if wait:

@@ -8,7 +8,7 @@ from typing import Self
 
 from govbus.adapters.outgoing import DocumentTemplate
 from govbus.adapters.spool import Spool
-from govbus.errors import DirectoryError
+from govbus.errors import ConfigError, DirectoryError
 from govbus.routing.directory import Directory
 from govbus.service.agency_profile import AgencyProfile
 from govbus.service.directory_service import read_directory
@@ -39,7 +39,7 @@ class SendingSetup:
             next_index: where a new spool starts; None asks the bus.
 
         Raises:
-            ConfigError: if keys or certificates cannot be used.
+            ConfigError: if keys or certificates cannot be used, or the directory does not bind them to the agency.
             DirectoryError: if there is no directory, or it has expired.
             TransportError: if the broker does not answer.
             SpoolError: if the spool cannot be used.
@@ -54,6 +54,7 @@ class SendingSetup:
                 f"its certificate here is {profile.authority}",
             )
         directory.require_current(clock_ms())
+        _require_bound(directory, profile, signers)
         spool = await open_spool(profile, transport, next_index=next_index)
         return cls(profile, signers, transport, directory, spool)
 
@@ -62,3 +63,14 @@ class SendingSetup:
         origin = self.profile.origin
         agreement = supplied_agreement(self.directory, origin.agency, agreement_id)
         return document_template(self.directory, origin, agreement, ce_type)
+
+
+def _require_bound(directory: Directory, profile: AgencyProfile, signers: Sequence[Signer]) -> None:
+    """Check before anything is sent what every receiver checks after it."""
+    for signer in signers:
+        trusted = directory.certificate(signer.certificate.thumbprint)
+        if trusted is None or trusted.agency != profile.agency:
+            raise ConfigError(
+                f"the directory does not bind the certificate of {signer.kid} to {profile.agency}",
+                remedy="use the key that was registered, or have the governing authority register this one",
+            )

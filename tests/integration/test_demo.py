@@ -9,10 +9,22 @@ import pytest
 
 pytestmark = pytest.mark.kafka
 
-KEYS = (
-    "published accepted refused duplicates_answered delivered receipts entities precision recall docs_per_s "
-    "latency_p50_ms latency_p99_ms log_entries log_verified"
-).split()
+KEYS = [
+    "published",
+    "accepted",
+    "refused",
+    "duplicates_answered",
+    "delivered",
+    "receipts",
+    "entities",
+    "precision",
+    "recall",
+    "docs_per_s",
+    "latency_p50_ms",
+    "latency_p99_ms",
+    "log_entries",
+    "log_verified",
+]
 
 
 def test_demo_and_what_to_try_next(tmp_path):
