@@ -36,6 +36,8 @@ logger = structlog.get_logger(__name__)
 RECORDS_WAITING_FACTOR = 2
 """Records that may wait in a session, in transactions of the greatest size; beyond that its partition is paused."""
 RESTORE_POLL_S = 0.2
+MARK_INTERVAL_S = 60.0
+"""How often a session notes how far the message log is remembered, so that a takeover reads little of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class PartitionSession:
         self._waiting: deque[Record] = deque()
         self._wake = asyncio.Event()
         self._is_closing = False
+        self._mark_due_s = time.monotonic() + MARK_INTERVAL_S
 
     @property
     def has_room(self) -> bool:
@@ -133,6 +136,9 @@ class PartitionSession:
         )
         await asyncio.to_thread(parts.state.remember, batch.priors, source=self.source, log_offset=None)
         self._history.forget_fresh()
+        if time.monotonic() >= self._mark_due_s:
+            await mark(parts, self.source, self._log_partition)
+            self._mark_due_s = time.monotonic() + MARK_INTERVAL_S
         _count(batch, count, time.monotonic() - started)
 
 
@@ -167,6 +173,22 @@ async def restore(parts: SessionParts, source: TopicPartition, log_partition: in
     finally:
         await subscriber.stop()
     logger.info("partition taken over", topic=source.topic, partition=source.partition, restored=restored)
+
+
+async def mark(parts: SessionParts, source: TopicPartition, log_partition: int) -> None:
+    """Note that everything in the message log so far about an outbox partition is remembered.
+
+    To be called by the partition's only writer while it has no transaction open: what it writes later lies behind
+    the last stable offset as it is now.
+    """
+    message_log = TopicPartition(topics.MESSAGE_LOG, log_partition)
+    subscriber = parts.transport.subscriber(assign=[message_log])
+    await subscriber.start()
+    try:
+        end = (await subscriber.end_offsets([message_log]))[message_log]
+    finally:
+        await subscriber.stop()
+    await asyncio.to_thread(parts.state.remember, [], source=source, log_offset=end)
 
 
 async def _restore_some(

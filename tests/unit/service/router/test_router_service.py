@@ -13,6 +13,7 @@ from govbus.document.ids import Origin
 from govbus.routing.directory_build import build_directory
 from govbus.schemas.core import decode_log_entry, decode_receipt
 from govbus.service.directory_service import read_folder
+from govbus.service.router import session
 from govbus.service.router.router_service import RouterService
 from govbus.service.router.session import SessionParts
 from govbus.service.router.state import RouterState
@@ -22,7 +23,7 @@ from govbus.service.sending import document_template
 from govbus.service.tracing import receipt_of
 from govbus.settings import RouterSettings
 from govbus.signing.signer import KeySigner
-from govbus.transport.base import OutRecord, TopicSpec
+from govbus.transport.base import OutRecord, TopicPartition, TopicSpec
 from govbus.transport.memory import MemoryTransport
 
 NOW_MS = 1_795_466_700_000
@@ -214,3 +215,19 @@ async def test_refused_documents_use_up_their_index(world):
     await world.publish([records[1]])
     await world.route(4)
     assert 3 == len(await world.read(INBOX))
+
+
+async def test_how_far_the_log_is_remembered_is_noted(world, monkeypatch):
+    """A session notes its place in the log, so that the next one reads only what came after."""
+    monkeypatch.setattr(session, "MARK_INTERVAL_S", 0.0)
+    await world.publish(world.records(4))
+    await world.route(4, world.folder / "history.db")
+    state = RouterState(world.folder / "history.db", documents_max=1000)
+    source = TopicPartition(topics.outbox(CIVIL_REGISTRY), 0)
+    noted = state.log_offset(source)
+    state.close()
+
+    assert 4 <= noted
+    await world.publish(world.records(2))
+    await world.route(6, world.folder / "history.db")
+    assert [Outcome.ACCEPTED] * 6 == [entry.decision for entry in await world.entries()]
