@@ -88,8 +88,13 @@ class RouterService:
         for source, records in polled.items():
             served = self._served.get(source)
             # Records that came while a session failed or was rebuilt are read again by its successor.
-            if served is not None and served.session is not None and epochs.get(source) == served.epoch:
+            if served is None or served.session is None:
+                continue
+            if epochs.get(source) == served.epoch:
                 served.session.give(records)
+            else:
+                # The session sought its place during this poll: what came may be from before or from after that.
+                await self._subscriber.seek(source, served.session.next_offset)
         self._balance()
 
     def _balance(self) -> None:
@@ -139,7 +144,7 @@ class RouterService:
                 await session.take_over()
                 if served.revoked.is_set():
                     break
-                await self._seek_to_committed(served)
+                await self._seek_to_committed(served, session)
                 served.session = session
                 pause_s = RETRY_PAUSE_S
                 await session.run()
@@ -167,10 +172,11 @@ class RouterService:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(served.revoked.wait(), pause_s)
 
-    async def _seek_to_committed(self, served: _Served) -> None:
+    async def _seek_to_committed(self, served: _Served, session: PartitionSession) -> None:
         """Read again from what the last transaction committed: what was taken since is forgotten."""
         committed = (await self._subscriber.committed([served.source]))[served.source]
-        await self._subscriber.seek(served.source, committed if committed is not None else 0)
+        session.next_offset = committed if committed is not None else 0
+        await self._subscriber.seek(served.source, session.next_offset)
         served.epoch += 1
 
     async def _stop(self) -> None:

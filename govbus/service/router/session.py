@@ -79,6 +79,8 @@ class PartitionSession:
         self._waiting: deque[Record] = deque()
         self._wake = asyncio.Event()
         self._is_closing = False
+        self.next_offset = 0
+        """After the last record that was given; where to read on."""
         self._mark_due_s = time.monotonic() + MARK_INTERVAL_S
 
     @property
@@ -89,6 +91,7 @@ class PartitionSession:
     def give(self, records: list[Record]) -> None:
         """Take records of the partition, in offset order."""
         self._waiting.extend(records)
+        self.next_offset = records[-1].offset + 1
         self._wake.set()
 
     def close(self) -> None:
