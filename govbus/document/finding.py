@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Severity(enum.Enum):
@@ -25,6 +26,20 @@ class Finding:
     severity: Severity
     field: str
     detail: str
+
+
+class Breach(NamedTuple):
+    """What a check found: a rule, the field that breaks it, and what was expected there.
+
+    The rule's own severity makes it a `Finding`. As there, the detail never repeats payload or personal data.
+    """
+
+    rule: str
+    field: str
+    """Header, path in the value such as ``record.sc.c``, or path in an entry such as ``schemas.0.definition``."""
+    detail: str
+    severity: Severity | None = None
+    """Where one rule weighs its breaches differently; None for the rule's own severity."""
 
 
 class Outcome(enum.Enum):

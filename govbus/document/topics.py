@@ -8,6 +8,8 @@ from govbus.errors import MetadataError
 OUT_PREFIX = "govbus.out."
 IN_PREFIX = "govbus.in."
 PUB_PREFIX = "govbus.pub."
+TEST_IN_PREFIX = "govbus.test.in."
+TEST_PUB_PREFIX = "govbus.test.pub."
 MESSAGE_LOG = "govbus.log"
 CHECKPOINTS = "govbus.checkpoints"
 QUARANTINE = "govbus.quarantine"
@@ -22,14 +24,14 @@ def outbox(agency: AgencyId) -> str:
     return OUT_PREFIX + agency.text
 
 
-def inbox(agency: AgencyId) -> str:
-    """Return the topic that the agency alone reads: documents and receipts."""
-    return IN_PREFIX + agency.text
+def inbox(agency: AgencyId, *, is_test: bool = False) -> str:
+    """Return the topic that the agency alone reads: documents and receipts; test documents have one of their own."""
+    return (TEST_IN_PREFIX if is_test else IN_PREFIX) + agency.text
 
 
-def publication(package: PackageId) -> str:
-    """Return the topic on which a package is published to its subscribers."""
-    return PUB_PREFIX + package.text
+def publication(package: PackageId, *, is_test: bool = False) -> str:
+    """Return the topic on which a package is published to its subscribers; tests have one of their own."""
+    return (TEST_PUB_PREFIX if is_test else PUB_PREFIX) + package.text
 
 
 def agency_of_outbox(topic: str) -> AgencyId:

@@ -20,7 +20,7 @@ from govbus.document.statement import Statement
 from govbus.errors import DocumentError, MetadataError, RuleError
 from govbus.routing.directory import Directory
 from govbus.routing.history import History, Prior
-from govbus.routing.rules import RULES
+from govbus.routing.rules.catalogue import RULES
 from govbus.schemas.catalog import DocumentSchema
 from govbus.signing.verifier import (
     VerifiedSignatures,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from govbus.routing.rules import RULES
+from govbus.routing.rules.catalogue import RULES
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "govbus").rglob("*.py"))

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from govbus.cli.demo.run import DemoOutcome
 from govbus.document.finding import Outcome
-from govbus.routing.rules import RULES
+from govbus.routing.rules.catalogue import RULES
 from govbus.service.sample_directory import CIVIL_REGISTRY
 
 

@@ -24,7 +24,7 @@ from govbus.routing.directory import (
     Package,
 )
 from govbus.routing.history import MemoryHistory
-from govbus.routing.rules import RULES
+from govbus.routing.rules.catalogue import RULES
 from govbus.schemas.bundled import definition
 from govbus.schemas.catalog import DocumentSchema, SchemaCatalog
 from govbus.schemas.codec import AvroCodec

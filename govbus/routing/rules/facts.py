@@ -1,0 +1,132 @@
+"""What a rule may look at when it judges a document.
+
+Most of what a document says is the same in thousands of others: its headers but for id and time, its security
+category, its topics. Rules on that part (`TemplateFacts`) are judged once and remembered; what is left for every
+single document (`DocumentFacts`) is little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from govbus.document.finding import Breach
+from govbus.document.ids import Origin
+from govbus.routing.directory import Agency, Agreement, DataAsset, Directory, Package
+from govbus.schemas.catalog import DocumentSchema
+
+DOCUMENT_ATTRIBUTES = frozenset(
+    {
+        "ce_id",
+        "ce_time",
+        "ce_subject",
+        "ce_recordedtime",
+        "ce_expirytime",
+        "ce_correlationid",
+        "ce_causationid",
+        "ce_sequence",
+        "ce_partitionkey",
+    }
+)
+"""Headers that differ from document to document; no rule on the template may look at them."""
+TEMPLATE_FIELDS = (
+    "creator",
+    "publisher",
+    "language",
+    "sc",
+    "access_restriction",
+    "use_restriction",
+    "rights",
+    "rights_holder",
+    "records_schedule",
+    "topics",
+    "data_asset",
+    "bureau_code",
+    "program_code",
+    "designation",
+)
+"""Fields of ``govbus.core.RecordMetadata`` that documents of one kind share."""
+DOCUMENT_FIELDS = ("record_id", "title", "description", "relations", "provenance", "digests", "coverage")
+"""The other fields of ``govbus.core.RecordMetadata``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFacts:
+    """What many documents share, under one version of the directory."""
+
+    attributes: Mapping[str, str]
+    """CloudEvents attributes by name without ``ce_``, but for `DOCUMENT_ATTRIBUTES`; and ``content-type``."""
+    record: Mapping[str, Any]
+    """The `TEMPLATE_FIELDS` of the record metadata."""
+    origin: Origin
+    agreement: Agreement
+    package: Package
+    schema: DocumentSchema
+    directory: Directory
+    time_ms: int
+    """When the document was made: it is judged by the code lists in force at this time. To be used for nothing else,
+    because documents of the same epoch of the lists share a verdict."""
+
+    @property
+    def asset(self) -> DataAsset | None:
+        """The registered data asset that the document names, or None."""
+        return self.directory.asset(self.record["data_asset"])
+
+    @property
+    def consumers(self) -> tuple[Agency, ...]:
+        """The agencies that are to get the document; parties of an agreement are registered."""
+        found = (self.directory.agency(consumer.text) for consumer in self.agreement.consumers)
+        return tuple(agency for agency in found if agency is not None)
+
+    def codes(self, list_id: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the codes of a list in force when the document was made."""
+        return self.directory.codes.codes(list_id, self.time_ms)
+
+
+class DocumentFacts:
+    """One document, proven to be the agency's own and decoded."""
+
+    __slots__ = ("at_ms", "avro", "last_delivery", "signed", "template", "time_ms", "value")
+
+    def __init__(
+        self,
+        template: TemplateFacts,
+        signed: Mapping[str, bytes],
+        value: Mapping[str, Any],
+        avro: bytes,
+        *,
+        time_ms: int,
+        at_ms: int,
+        last_delivery: tuple[int, int] | None,
+    ) -> None:
+        self.template = template
+        self.signed = signed
+        """Every ``ce_*`` header and ``content-type``, as bytes of UTF-8."""
+        self.value = value
+        """``{"record": RecordMetadata, "body": payload}``."""
+        self.avro = avro
+        self.time_ms = time_ms
+        """``ce_time``, milliseconds since 1970."""
+        self.at_ms = at_ms
+        """Time of the decision."""
+        self.last_delivery = last_delivery
+        """Start and end of the last delivery of this origin under this agreement, or None (rule DRM-7)."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """The record metadata."""
+        return self.value["record"]  # type: ignore[no-any-return]
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The payload."""
+        return self.value["body"]  # type: ignore[no-any-return]
+
+    def attribute(self, name: str) -> str:
+        """Return a CloudEvents attribute as text, such as ``attribute("id")``; empty where it is absent."""
+        return self.signed.get("ce_" + name, b"").decode("utf-8")
+
+
+DocumentCheck = Callable[[DocumentFacts], Iterable[Breach]]
+"""Judges what differs from document to document."""
