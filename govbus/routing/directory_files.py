@@ -12,7 +12,6 @@ import textwrap
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
 from govbus.document.ids import PackageId
@@ -38,6 +37,7 @@ from govbus.routing.directory_entries import (
     place_of,
     problems_of,
 )
+from govbus.routing.yaml_text import YamlTextError, yaml_text
 from govbus.schemas.compose import compose_document_schema
 from govbus.signing.certificates import Certificate
 
@@ -242,11 +242,11 @@ class DirectoryFiles:
 
     def _model(self, name: str, model: type[_M]) -> _M | None:
         try:
-            return model.model_validate(_yaml(self._files[name]))
+            return model.model_validate(yaml_text(self._files[name]))
         except ValidationError as err:
             self.problems.extend(problems_of(err, name))
-        except (yaml.YAMLError, ValueError, RecursionError) as err:
-            self.problems.append(Problem(name, "", _yaml_words(err)))
+        except YamlTextError as err:
+            self.problems.append(Problem(name, "", str(err)))
         return None
 
 
@@ -275,30 +275,3 @@ def _is_in(name: str, folder: str) -> bool:
 def _pem_text(der: bytes) -> str:
     lines = textwrap.wrap(base64.b64encode(der).decode("ascii"), 64)
     return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""))
-
-
-class _Loader(yaml.BaseLoader):
-    """Reads every scalar as text, so that ``no`` stays ``no`` and a day stays a day; refuses repeated names."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  # PyYAML's signature
-        names: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "expected a name", key.start_mark)
-            if key.value in names:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} stands twice", key.start_mark
-                )
-            names.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _yaml(octets: bytes) -> Any:
-    return yaml.load(octets.decode("utf-8"), _Loader)  # noqa: S506  # a BaseLoader: it makes nothing but text
-
-
-def _yaml_words(err: Exception) -> str:
-    if isinstance(err, yaml.MarkedYAMLError) and err.problem_mark is not None:
-        mark = err.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {err.problem}"
-    return "is not a YAML file in UTF-8"
