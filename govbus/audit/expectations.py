@@ -18,6 +18,7 @@ from govbus.document.statement import Statement, statement_hash
 from govbus.errors import MetadataError
 from govbus.routing.decide import record_hash
 from govbus.routing.directory import Directory
+from govbus.routing.rules.catalogue import explained
 from govbus.schemas.core import encode_receipt
 from govbus.transport.base import TopicPartition
 
@@ -123,7 +124,7 @@ class Expectations:
             count=max(1, len(run.hashes)),
             statement_hash=_run_hash(run.hashes) if run.hashes else None,
             decision=entry.decision,
-            findings=entry.findings,
+            findings=explained(entry.findings),
             source=entry.source,
             log_partition=self._log_partition,
             time_ms=entry.time_ms,
@@ -144,7 +145,7 @@ class Expectations:
             count=len(run),
             statement_hash=_run_hash([one.statement_hash for one in run]),
             decision=Outcome.ACCEPTED,
-            findings=(),
+            findings=explained(run[0].findings),
             source=entry.source._replace(offset=run[0].offset),
             log_partition=self._log_partition,
             time_ms=prior.time_ms,

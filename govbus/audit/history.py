@@ -12,7 +12,7 @@ from typing import Any
 
 from govbus.document.finding import Outcome
 from govbus.document.ids import Origin
-from govbus.routing.history import OriginPast, Prior
+from govbus.routing.history import OriginPast, Prior, findings_of_text, findings_text
 
 FRESH_DOCUMENTS_MAX = 20_000
 """Decisions in memory before they go to disk."""
@@ -25,13 +25,13 @@ _SCHEMA = """
 CREATE TABLE prior (
   origin INTEGER NOT NULL, number INTEGER NOT NULL, document_id TEXT NOT NULL, statement_hash BLOB NOT NULL,
   outcome TEXT NOT NULL, is_proven INTEGER NOT NULL, time_ms INTEGER NOT NULL, receipt_first INTEGER NOT NULL,
-  record_offset INTEGER NOT NULL,
+  record_offset INTEGER NOT NULL, agreement TEXT, findings TEXT,
   PRIMARY KEY (origin, number)) WITHOUT ROWID;
 CREATE INDEX prior_document ON prior (origin, document_id) WHERE outcome = 'accepted';
 """
 _SELECT = (
-    "SELECT number, document_id, statement_hash, outcome, is_proven, time_ms, receipt_first, record_offset"
-    " FROM prior WHERE origin = ? "
+    "SELECT number, document_id, statement_hash, outcome, is_proven, time_ms, receipt_first, record_offset,"
+    " agreement, findings FROM prior WHERE origin = ? "
 )
 
 
@@ -49,6 +49,7 @@ class ReplayHistory:
         self._unkept: list[tuple[Any, ...]] = []
         self._next: dict[Origin, int] = {}
         self._greatest: dict[Origin, str] = {}
+        self._accepted_ms: dict[tuple[Origin, str], int] = {}
 
     def close(self) -> None:
         """Give the temporary database back."""
@@ -95,13 +96,22 @@ class ReplayHistory:
             self._greatest[origin] = prior.document_id
         number = self._numbers.setdefault(origin, len(self._numbers))
         outcome, is_proven = prior.outcome.value, int(prior.is_proven)
-        self._unkept.append((number, *prior[:3], outcome, is_proven, *prior[5:]))
+        findings = findings_text(prior.findings)
+        self._unkept.append((number, *prior[:3], outcome, is_proven, *prior[5:-1], findings))
+        if prior.agreement is not None:
+            self._accepted_ms[origin, prior.agreement] = prior.time_ms
         if len(self._unkept) >= FRESH_DOCUMENTS_MAX:
             self._keep()
 
+    def last_accepted_ms(self, origin: Origin, agreement: str) -> int | None:
+        """Return when the last document of an origin under an agreement was accepted, or None before the first."""
+        return self._accepted_ms.get((origin, agreement))
+
     def _keep(self) -> None:
         self._connection.execute("BEGIN")
-        self._connection.executemany("INSERT OR REPLACE INTO prior VALUES (?,?,?,?,?,?,?,?,?)", self._unkept)
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO prior VALUES (?,?,?,?,?,?,?,?,?,?,?)", self._unkept
+        )
         self._connection.execute("COMMIT")
         self._unkept.clear()
         self._fresh.clear()
@@ -113,8 +123,20 @@ class ReplayHistory:
         row = self._connection.execute(_SELECT + condition, (number, argument)).fetchone()
         if row is None:
             return None
-        index, document_id, statement_hash, outcome, is_proven, *rest = row
-        return Prior(index, document_id, statement_hash, Outcome(outcome), bool(is_proven), *rest)
+        index, document_id, statement_hash, outcome, is_proven, *places, agreement, findings = row
+        time_ms, receipt_first, offset = places
+        return Prior(
+            index,
+            document_id,
+            statement_hash,
+            Outcome(outcome),
+            bool(is_proven),
+            time_ms,
+            receipt_first,
+            offset,
+            agreement,
+            findings_of_text(findings),
+        )
 
 
 class ShortHistory:
@@ -139,6 +161,10 @@ class ShortHistory:
     def run(self, origin: Origin, receipt_first: int) -> Sequence[Prior]:
         """Return the accepted documents that one receipt covered."""
         return self._past.run(origin, receipt_first)
+
+    def last_accepted_ms(self, origin: Origin, agreement: str) -> int | None:
+        """Return when the last document under an agreement was accepted; a router never forgets that."""
+        return self._past.last_accepted_ms(origin, agreement)
 
     def _recent(self, origin: Origin, prior: Prior | None) -> Prior | None:
         if prior is None or prior.number < self.next_index(origin) - FORGOTTEN_DOCUMENTS_MIN:

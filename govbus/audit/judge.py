@@ -130,6 +130,7 @@ def demanded_entry(decision: Decision, record: Record, entry: LogEntry, *, is_in
         findings=decision.findings,
         recipients=decision.recipients,
         receipt_first=receipt_first,
+        agreement=decision.agreement,
     )
 
 
@@ -151,6 +152,8 @@ def _prior_of_entry(entry: LogEntry) -> tuple[Origin, Prior] | None:
         entry.time_ms,
         entry.receipt_first,
         entry.source.offset,
+        entry.agreement,
+        entry.findings if entry.decision is Outcome.ACCEPTED else (),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from govbus.document.finding import Finding, Outcome
+from govbus.document.finding import Finding, Outcome, ReceiptFinding
 
 
 class SourcePosition(NamedTuple):
@@ -40,6 +40,8 @@ class LogEntry(NamedTuple):
     """Topics that the document was delivered to."""
     receipt_first: int | None
     """First index of the run of documents that one receipt covers; None where the document used up no index."""
+    agreement: str | None = None
+    """Id of the agreement that an accepted document was sent under; None where it was not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Receipt:
     statement_hash: bytes | None
     """Of the one document; of a run, SHA-256 over its statement hashes in index order."""
     decision: Outcome
-    findings: tuple[Finding, ...]
+    findings: tuple[ReceiptFinding, ...]
     source: SourcePosition
     """Where the (first) document stands in the outbox."""
     log_partition: int

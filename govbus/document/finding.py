@@ -42,6 +42,20 @@ class Breach(NamedTuple):
     """Where one rule weighs its breaches differently; None for the rule's own severity."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiptFinding:
+    """A finding as the sender reads it: with the text that asks for it and what would be accepted."""
+
+    rule: str
+    severity: Severity
+    field: str
+    detail: str
+    citation: str
+    """Standard and section, such as ``32 CFR 2002.20(b)``."""
+    accepted: str
+    """What would be accepted, in one sentence."""
+
+
 class Outcome(enum.Enum):
     """The decision about one document (symbols of ``govbus.core.LogEntry``)."""
 

@@ -18,9 +18,12 @@ from govbus.document.ids import AgencyId
 from govbus.document.record import CONTENT_TYPE, Envelope, Record, unframe
 from govbus.document.statement import Statement
 from govbus.errors import DocumentError, MetadataError, RuleError
-from govbus.routing.directory import Directory
+from govbus.routing.directory import Agreement, Directory, Package
 from govbus.routing.history import History, Prior
-from govbus.routing.rules.catalogue import RULES
+from govbus.routing.rules import cloudevents
+from govbus.routing.rules.catalogue import DETAIL_CHARACTERS_MAX, RULES
+from govbus.routing.rules.facts import ProvenDocument
+from govbus.routing.rules.judge import ExchangePlace, judge
 from govbus.schemas.catalog import DocumentSchema
 from govbus.signing.verifier import (
     VerifiedSignatures,
@@ -43,7 +46,6 @@ REQUIRED_ATTRIBUTES = (
     "ce_datacategory",
     "ce_accesslevel",
 )
-DETAIL_CHARACTERS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Decision:
     """Topics to deliver to."""
     prior: Prior | None
     """For a duplicate, the first decision, whose receipt answers it."""
+    agreement: str | None = None
+    """Id of the agreement that an accepted document was sent under."""
 
     @property
     def agency(self) -> AgencyId | None:
@@ -91,8 +95,10 @@ class _Steps:
         "_directory",
         "_history",
         "_record",
+        "agreement",
         "document_id",
         "envelope",
+        "findings",
         "is_in_sequence",
         "is_proven",
         "recipients",
@@ -109,6 +115,9 @@ class _Steps:
         self.is_proven = False
         self.is_in_sequence = False
         self.recipients: tuple[str, ...] = ()
+        self.agreement: str | None = None
+        self.findings: tuple[Finding, ...] = ()
+        """Of the rules that are judged all together, once everything before them holds."""
 
     def run(self, verified: VerifiedSignatures, at_ms: int) -> None:
         """Run every step; raise `RuleError` at the first that refuses, `_Duplicate` where it is one."""
@@ -137,9 +146,19 @@ class _Steps:
         _check_attributes(envelope, statement)
         # Step 8: one registered schema (AVR-4), with which the value decodes (AVR-1).
         schema = _schema(frame_id, envelope, statement, directory)
-        schema.codec.decode(avro)
+        value = schema.codec.decode(avro)
         # Step 9: agreement and parties (DRM-1, DRM-2), and so the recipients.
-        self.recipients = _recipients(envelope, statement, schema, directory, at_ms)
+        agreement, package = _agreement(envelope, statement, schema, directory, at_ms)
+        self.agreement, self.recipients = agreement.id, agreement.recipients
+        # Step 10: every other rule that is switched on, all of them, so that the sender can mend all at once.
+        self.findings = judge(
+            ProvenDocument(envelope.signed, value, avro, envelope.signatures),
+            ExchangePlace(statement.origin, agreement, package, schema),
+            directory,
+            self._history,
+            time_ms=cloudevents.time_ms_of(envelope.signed["ce_time"], at_ms),
+            at_ms=at_ms,
+        )
 
     def _check_sequence(self, envelope: Envelope, statement: Statement) -> None:
         """Compare index and id with the past of the origin.
@@ -197,21 +216,22 @@ def decide(
     """
     steps = _Steps(record, directory, history)
     prior: Prior | None = None
-    finding: Finding | None = None
+    findings: tuple[Finding, ...] = ()
     try:
         steps.run(verified if verified is not None else VerifiedSignatures(), at_ms)
-        outcome = Outcome.ACCEPTED
+        findings = steps.findings
+        outcome = _outcome(findings)
     except _Duplicate as duplicate:
         outcome, prior = Outcome.DUPLICATE, duplicate.prior
     except RuleError as err:
-        finding = _finding(err)
-        outcome = Outcome.QUARANTINED if finding.severity is Severity.QUARANTINE else Outcome.REFUSED
+        findings = (_finding(err),)
+        outcome = _outcome(findings)
     except Exception as err:  # noqa: BLE001  # total: a defect of ours must not stop the bus or lose a document
-        finding = Finding("INT-1", Severity.QUARANTINE, "record", f"not judged: {type(err).__name__}")
+        findings = (Finding("INT-1", Severity.QUARANTINE, "record", f"not judged: {type(err).__name__}"),)
         outcome = Outcome.QUARANTINED
     return Decision(
         outcome=outcome,
-        findings=(finding,) if finding is not None else (),
+        findings=findings,
         source=SourcePosition(record.topic, record.partition, record.offset),
         envelope=steps.envelope,
         statement=steps.statement,
@@ -220,7 +240,18 @@ def decide(
         is_in_sequence=steps.is_in_sequence,
         recipients=steps.recipients if outcome is Outcome.ACCEPTED else (),
         prior=prior,
+        agreement=steps.agreement if outcome is Outcome.ACCEPTED else None,
     )
+
+
+def _outcome(findings: tuple[Finding, ...]) -> Outcome:
+    """Return what findings do to a document: the gravest decides."""
+    if not findings:
+        return Outcome.ACCEPTED
+    severities = {finding.severity for finding in findings}
+    if Severity.REFUSE in severities:
+        return Outcome.REFUSED
+    return Outcome.QUARANTINED if Severity.QUARANTINE in severities else Outcome.ACCEPTED
 
 
 def prior_of(decision: Decision, *, time_ms: int, receipt_first: int) -> Prior | None:
@@ -236,6 +267,8 @@ def prior_of(decision: Decision, *, time_ms: int, receipt_first: int) -> Prior |
         time_ms,
         receipt_first,
         decision.source.offset,
+        decision.agreement,
+        decision.findings if decision.outcome is Outcome.ACCEPTED else (),
     )
 
 
@@ -338,18 +371,18 @@ def _schema(frame_id: int, envelope: Envelope, statement: Statement, directory: 
     return schema
 
 
-def _recipients(
+def _agreement(
     envelope: Envelope, statement: Statement, schema: DocumentSchema, directory: Directory, at_ms: int
-) -> tuple[str, ...]:
-    """Return the topics that the agreement sends this document to."""
+) -> tuple[Agreement, Package]:
+    """Return the agreement that the document names, in force for this sender and schema, and its package."""
     agreement_id = envelope.attribute("agreementid")
     agreement = directory.agreement(agreement_id)
     if agreement is None:
-        raise _agreement("this agreement is not registered")
+        raise _unfit("this agreement is not registered")
     if agreement.status != "active":
-        raise _agreement(f"agreement {agreement.id} is {agreement.status}")
+        raise _unfit(f"agreement {agreement.id} is {agreement.status}")
     if not agreement.valid_from_ms <= at_ms <= agreement.valid_to_ms:
-        raise _agreement(f"agreement {agreement.id} is outside its validity")
+        raise _unfit(f"agreement {agreement.id} is outside its validity")
     if agreement.supplier != statement.origin.agency:
         raise MetadataError(
             f"agreement {agreement.id} has {agreement.supplier} as supplier, not {statement.origin.agency}",
@@ -358,13 +391,13 @@ def _recipients(
         )
     package = directory.package(agreement.package.text)
     if package is None or schema.id not in package.schema_ids:
-        raise _agreement(f"agreement {agreement.id} is for package {agreement.package}, not for this schema")
+        raise _unfit(f"agreement {agreement.id} is for package {agreement.package}, not for this schema")
     if envelope.attribute("type") not in package.types:
         raise MetadataError(
             f"package {agreement.package} has no documents of this type", rule="DRM-1", field="ce_type"
         )
-    return agreement.recipients
+    return agreement, package
 
 
-def _agreement(detail: str) -> MetadataError:
+def _unfit(detail: str) -> MetadataError:
     return MetadataError(detail, rule="DRM-1", field="ce_agreementid")

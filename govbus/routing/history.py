@@ -5,10 +5,11 @@ The message log is the truth; whatever implements `History` is a view of it that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from govbus.document.finding import Outcome
+from govbus.document.finding import Finding, Outcome, Severity
 from govbus.document.ids import Origin
 
 
@@ -27,6 +28,26 @@ class Prior(NamedTuple):
     """First index of the run that the receipt covered."""
     offset: int
     """Where the record stands in its outbox partition."""
+    agreement: str | None = None
+    """Id of the agreement that an accepted document was sent under."""
+    findings: tuple[Finding, ...] = ()
+    """Of an accepted document, because its receipt repeats them."""
+
+
+def findings_text(findings: Sequence[Finding]) -> str | None:
+    """Return findings as JSON for a database column; None where there are none, as nearly always."""
+    if not findings:
+        return None
+    return json.dumps([(one.rule, one.severity.value, one.field, one.detail) for one in findings])
+
+
+def findings_of_text(text: str | None) -> tuple[Finding, ...]:
+    """Return the findings of a `findings_text`."""
+    if text is None:
+        return ()
+    return tuple(
+        Finding(rule, Severity(level), field, detail) for rule, level, field, detail in json.loads(text)
+    )
 
 
 class History(Protocol):
@@ -46,6 +67,10 @@ class History(Protocol):
 
     def run(self, origin: Origin, receipt_first: int) -> Sequence[Prior]:
         """Return the accepted documents that one receipt covered, in index order."""
+        ...
+
+    def last_accepted_ms(self, origin: Origin, agreement: str) -> int | None:
+        """Return when the last document of an origin under an agreement was accepted, or None before the first."""
         ...
 
 
@@ -89,6 +114,7 @@ class MemoryHistory:
 
     def __init__(self) -> None:
         self._origins: dict[Origin, OriginPast] = {}
+        self._accepted_ms: dict[tuple[Origin, str], int] = {}
 
     def _past(self, origin: Origin) -> OriginPast:
         return self._origins.setdefault(origin, OriginPast())
@@ -112,3 +138,9 @@ class MemoryHistory:
     def remember(self, origin: Origin, prior: Prior) -> None:
         """Take a decision into the past."""
         self._past(origin).remember(prior)
+        if prior.agreement is not None:
+            self._accepted_ms[origin, prior.agreement] = prior.time_ms
+
+    def last_accepted_ms(self, origin: Origin, agreement: str) -> int | None:
+        """Return when the last document of an origin under an agreement was accepted, or None before the first."""
+        return self._accepted_ms.get((origin, agreement))

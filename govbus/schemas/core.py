@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from govbus.document.decision import LogEntry, Receipt, SourcePosition
-from govbus.document.finding import Finding, Outcome, Severity
+from govbus.document.finding import Finding, Outcome, ReceiptFinding, Severity
 from govbus.document.record import frame, unframe
 from govbus.errors import SchemaError
 from govbus.schemas.bundled import definition
@@ -54,6 +54,7 @@ def encode_log_entry(entry: LogEntry) -> bytes:
         findings,
         recipients,
         receipt_first,
+        agreement,
     ) = entry
     parts = [
         _ENTRY_STARTS[decision],
@@ -76,6 +77,7 @@ def encode_log_entry(entry: LogEntry) -> bytes:
         _findings(findings) if findings else _END,
         _topics(recipients),
         _NULL if receipt_first is None else _SOME + _long(receipt_first),
+        _NULL if agreement is None else _agreement(agreement),
     )
     return b"".join(parts)
 
@@ -93,7 +95,7 @@ def encode_receipt(receipt: Receipt) -> bytes:
             _long(receipt.count),
             _NULL if statement_hash is None else _SOME + statement_hash,
             _SYMBOLS[receipt.decision],
-            _findings(receipt.findings) if receipt.findings else _END,
+            _receipt_findings(receipt.findings) if receipt.findings else _END,
             _place(source.topic, source.partition),
             _long(source.offset),
             _long(receipt.log_partition),
@@ -124,6 +126,7 @@ def decode_log_entry(value: bytes | None) -> LogEntry:
         findings=tuple(map(_finding, fields["findings"])),
         recipients=tuple(fields["recipients"]),
         receipt_first=fields["receipt_first"],
+        agreement=fields["agreement"],
     )
 
 
@@ -137,7 +140,7 @@ def decode_receipt(value: bytes | None) -> Receipt:
         count=fields["count"],
         statement_hash=fields["statement_hash"],
         decision=_outcome(fields["decision"]),
-        findings=tuple(map(_finding, fields["findings"])),
+        findings=tuple(map(_receipt_finding, fields["findings"])),
         source=SourcePosition(**fields["source"]),
         log_partition=fields["log_partition"],
         time_ms=_time_ms(fields["time"]),
@@ -160,6 +163,12 @@ def _outcome(symbol: str) -> Outcome:
 
 def _finding(fields: dict[str, str]) -> Finding:
     return Finding(fields["rule"], Severity(fields["severity"]), fields["field"], fields["detail"])
+
+
+def _receipt_finding(fields: dict[str, str]) -> ReceiptFinding:
+    severity = Severity(fields["severity"])
+    texts = (fields[name] for name in ("field", "detail", "citation", "accepted"))
+    return ReceiptFinding(fields["rule"], severity, *texts)
 
 
 def _time_ms(moment: datetime) -> int:
@@ -207,6 +216,11 @@ def _place(topic: str, partition: int) -> bytes:
 
 
 @functools.lru_cache(maxsize=4096)
+def _agreement(identifier: str) -> bytes:
+    return _some(identifier.encode())
+
+
+@functools.lru_cache(maxsize=4096)
 def _topics(recipients: tuple[str, ...]) -> bytes:
     count = _long(len(recipients)) if recipients else b""
     return count + b"".join(map(_text, recipients)) + _END
@@ -216,5 +230,14 @@ def _findings(findings: tuple[Finding, ...]) -> bytes:
     parts = [_long(len(findings))]
     for finding in findings:
         parts += (_text(finding.rule), _LEVELS[finding.severity], _text(finding.field), _text(finding.detail))
+    parts.append(_END)
+    return b"".join(parts)
+
+
+def _receipt_findings(findings: tuple[ReceiptFinding, ...]) -> bytes:
+    parts = [_long(len(findings))]
+    for one in findings:
+        parts += (_text(one.rule), _LEVELS[one.severity], _text(one.field), _text(one.detail))
+        parts += (_text(one.citation), _text(one.accepted))
     parts.append(_END)
     return b"".join(parts)

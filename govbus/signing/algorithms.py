@@ -24,6 +24,7 @@ PublicKey = (
     | rsa.RSAPublicKey
     | mldsa.MLDSA44PublicKey
     | mldsa.MLDSA65PublicKey
+    | mldsa.MLDSA87PublicKey
 )
 PrivateKey = (
     ed25519.Ed25519PrivateKey
@@ -31,6 +32,7 @@ PrivateKey = (
     | rsa.RSAPrivateKey
     | mldsa.MLDSA44PrivateKey
     | mldsa.MLDSA65PrivateKey
+    | mldsa.MLDSA87PrivateKey
 )
 
 
@@ -42,6 +44,7 @@ class Algorithm(enum.StrEnum):
     PS256 = "PS256"
     ML_DSA_44 = "ML-DSA-44"
     ML_DSA_65 = "ML-DSA-65"
+    ML_DSA_87 = "ML-DSA-87"
 
 
 _PSS: Final = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32)
@@ -82,6 +85,8 @@ def algorithm_of(key: Any) -> Algorithm:
             return Algorithm.ML_DSA_44
         case mldsa.MLDSA65PublicKey() | mldsa.MLDSA65PrivateKey():
             return Algorithm.ML_DSA_65
+        case mldsa.MLDSA87PublicKey() | mldsa.MLDSA87PrivateKey():
+            return Algorithm.ML_DSA_87
         case _:
             raise AlgorithmError(
                 f"expected a key for one of {', '.join(Algorithm)} (RSA of {RSA_BITS_MIN} bits or more), "

@@ -37,6 +37,8 @@ def private_key_new(algorithm: Algorithm) -> PrivateKey:
             return mldsa.MLDSA44PrivateKey.generate()
         case Algorithm.ML_DSA_65:
             return mldsa.MLDSA65PrivateKey.generate()
+        case Algorithm.ML_DSA_87:
+            return mldsa.MLDSA87PrivateKey.generate()
 
 
 def private_key_pem(key: PrivateKey, password: bytes | None = None) -> bytes:

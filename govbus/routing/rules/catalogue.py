@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from govbus.document.finding import Breach, Finding, Severity
+from govbus.document.finding import Breach, Finding, ReceiptFinding, Severity
 from govbus.routing.rules import (
     avro,
     cloudevents,
@@ -61,6 +61,21 @@ def finding_of(breach: Breach) -> Finding:
     """Return the finding that a breach is: with the severity of its rule, unless the breach has one of its own."""
     severity: Severity = breach.severity or RULES[breach.rule].severity
     return Finding(breach.rule, severity, breach.field, breach.detail[:DETAIL_CHARACTERS_MAX])
+
+
+def explained(findings: Iterable[Finding]) -> tuple[ReceiptFinding, ...]:
+    """Return findings as a receipt has them: with the text that asks for it, and what would be accepted."""
+    return tuple(
+        ReceiptFinding(
+            one.rule,
+            one.severity,
+            one.field,
+            one.detail,
+            RULES[one.rule].citation if one.rule in RULES else "",
+            RULES[one.rule].accepted if one.rule in RULES else "",
+        )
+        for one in findings
+    )
 
 
 DETAIL_CHARACTERS_MAX: Final = 500

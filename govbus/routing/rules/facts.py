@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from govbus.document.finding import Breach
 from govbus.document.ids import Origin
 from govbus.routing.directory import Agency, Agreement, DataAsset, Directory, Package
+from govbus.routing.history import History
+from govbus.routing.rules.rule import Profile
 from govbus.schemas.catalog import DocumentSchema
 
 DOCUMENT_ATTRIBUTES = frozenset(
@@ -69,6 +71,11 @@ class TemplateFacts:
     because documents of the same epoch of the lists share a verdict."""
 
     @property
+    def profiles(self) -> frozenset[Profile]:
+        """The profiles whose rules are switched on, besides ``core``."""
+        return self.directory.profiles | self.agreement.profiles
+
+    @property
     def asset(self) -> DataAsset | None:
         """The registered data asset that the document names, or None."""
         return self.directory.asset(self.record["data_asset"])
@@ -84,34 +91,46 @@ class TemplateFacts:
         return self.directory.codes.codes(list_id, self.time_ms)
 
 
+class ProvenDocument(NamedTuple):
+    """A document whose signatures hold and whose value decodes."""
+
+    signed: Mapping[str, bytes]
+    """Every ``ce_*`` header and ``content-type``, UTF-8."""
+    value: Mapping[str, Any]
+    """``{"record": RecordMetadata, "body": payload}``."""
+    avro: bytes
+    signatures: tuple[bytes, ...]
+
+
 class DocumentFacts:
     """One document, proven to be the agency's own and decoded."""
 
-    __slots__ = ("at_ms", "avro", "last_delivery", "signed", "template", "time_ms", "value")
+    __slots__ = ("at_ms", "avro", "past", "signatures", "signed", "template", "time_ms", "value")
 
     def __init__(
         self,
         template: TemplateFacts,
-        signed: Mapping[str, bytes],
-        value: Mapping[str, Any],
-        avro: bytes,
+        proven: ProvenDocument,
         *,
         time_ms: int,
         at_ms: int,
-        last_delivery: tuple[int, int] | None,
+        past: History,
     ) -> None:
         self.template = template
-        self.signed = signed
+        self.signed = proven.signed
         """Every ``ce_*`` header and ``content-type``, as bytes of UTF-8."""
-        self.value = value
+        self.value = proven.value
         """``{"record": RecordMetadata, "body": payload}``."""
-        self.avro = avro
+        self.avro = proven.avro
+        """The value as bytes, without the frame."""
+        self.signatures = proven.signatures
+        """Detached JWS, each proven to hold."""
         self.time_ms = time_ms
         """``ce_time``, milliseconds since 1970."""
         self.at_ms = at_ms
         """Time of the decision."""
-        self.last_delivery = last_delivery
-        """Start and end of the last delivery of this origin under this agreement, or None (rule DRM-7)."""
+        self.past = past
+        """What was decided before about documents of the same origin (rule DRM-7)."""
 
     @property
     def record(self) -> Mapping[str, Any]:

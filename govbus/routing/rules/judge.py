@@ -7,18 +7,20 @@ document costs one look-up and the few checks that its template left for it.
 from __future__ import annotations
 
 import marshal
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from govbus.document.finding import Finding
 from govbus.document.ids import Origin
 from govbus.routing.directory import Agreement, Directory, Package
+from govbus.routing.history import History
 from govbus.routing.rules.catalogue import FAMILIES, finding_of, is_active
 from govbus.routing.rules.facts import (
     DOCUMENT_ATTRIBUTES,
     TEMPLATE_FIELDS,
     DocumentCheck,
     DocumentFacts,
+    ProvenDocument,
     TemplateFacts,
 )
 from govbus.schemas.catalog import DocumentSchema
@@ -27,6 +29,22 @@ FINDINGS_MAX: Final = 20
 """Findings kept of one document; the sender mends these and sees the rest next time."""
 VERDICTS_MAX: Final = 4096
 """Templates remembered for one version of the directory; each takes a few kilobytes."""
+
+
+shared_fields = itemgetter(*TEMPLATE_FIELDS)
+"""Returns the `TEMPLATE_FIELDS` of record metadata as a tuple; the last one is the designation."""
+
+
+class ExchangePlace(NamedTuple):
+    """Where in the exchange a document stands."""
+
+    origin: Origin
+    """Of the statement."""
+    agreement: Agreement
+    """That the document names, for this package and schema."""
+    package: Package
+    schema: DocumentSchema
+    """That the value was decoded with."""
 
 
 class Verdict(NamedTuple):
@@ -39,64 +57,44 @@ class Verdict(NamedTuple):
 
 
 def judge(
-    signed: Mapping[str, bytes],
-    value: Mapping[str, Any],
-    avro: bytes,
-    *,
-    origin: Origin,
-    agreement: Agreement,
-    package: Package,
-    schema: DocumentSchema,
+    document: ProvenDocument,
+    place: ExchangePlace,
     directory: Directory,
+    past: History,
+    *,
     time_ms: int,
     at_ms: int,
-    last_delivery: tuple[int, int] | None = None,
 ) -> tuple[Finding, ...]:
     """Return what the rules find in a document; empty where it breaks none.
 
     Args:
-        signed: every ``ce_*`` header and ``content-type``, UTF-8.
-        value: decoded, ``{"record": RecordMetadata, "body": payload}``.
-        avro: the same as bytes, without the frame.
-        origin: of the statement.
-        agreement: that the document names, in force for this package and schema.
-        package: of the agreement.
-        schema: that the value was decoded with.
+        document: as proven and decoded.
+        place: where in the exchange it stands.
         directory: the version in force.
-        time_ms: ``ce_time``.
+        past: what was decided before.
+        time_ms: ``ce_time``, milliseconds since 1970.
         at_ms: time of the decision.
-        last_delivery: start and end of the last delivery of this origin under this agreement, or None.
     """
-    verdict = _verdict(signed, value["record"], origin, agreement, package, schema, directory, time_ms)
+    verdict = _verdict(document, place, directory, time_ms)
     if not verdict.checks:
         return verdict.findings
-    facts = DocumentFacts(
-        verdict.facts, signed, value, avro, time_ms=time_ms, at_ms=at_ms, last_delivery=last_delivery
-    )
-    profiles = directory.profiles | agreement.profiles
-    findings = list(verdict.findings)
+    facts = DocumentFacts(verdict.facts, document, time_ms=time_ms, at_ms=at_ms, past=past)
+    found: list[Finding] | None = None
     for check in verdict.checks:
         for breach in check(facts):
-            if is_active(breach.rule, profiles):
-                findings.append(finding_of(breach))
-                if len(findings) >= FINDINGS_MAX:
-                    return tuple(findings)
-    return tuple(findings)
+            if is_active(breach.rule, verdict.facts.profiles):
+                if found is None:
+                    found = list(verdict.findings)
+                found.append(finding_of(breach))
+    return verdict.findings if found is None else tuple(found[:FINDINGS_MAX])
 
 
-def _verdict(
-    signed: Mapping[str, bytes],
-    record: Mapping[str, Any],
-    origin: Origin,
-    agreement: Agreement,
-    package: Package,
-    schema: DocumentSchema,
-    directory: Directory,
-    time_ms: int,
-) -> Verdict:
-    shared = [record[name] for name in TEMPLATE_FIELDS]
+def _verdict(document: ProvenDocument, place: ExchangePlace, directory: Directory, time_ms: int) -> Verdict:
+    """Return the verdict on the document's template, remembered or made."""
+    signed, shared = document.signed, shared_fields(document.value["record"])
     key = (
-        tuple(pair for pair in signed.items() if pair[0] not in DOCUMENT_ATTRIBUTES),
+        tuple([pair for pair in signed.items() if pair[0] not in DOCUMENT_ATTRIBUTES]),
+        # A designation may hold a date, which marshal does not take.
         marshal.dumps(shared, 2) if shared[-1] is None else repr(shared),
         directory.codes.epoch(time_ms),
     )
@@ -108,16 +106,8 @@ def _verdict(
             for name, octets in signed.items()
             if name not in DOCUMENT_ATTRIBUTES
         }
-        facts = TemplateFacts(
-            attributes,
-            dict(zip(TEMPLATE_FIELDS, shared, strict=True)),
-            origin,
-            agreement,
-            package,
-            schema,
-            directory,
-            time_ms,
-        )
+        record = dict(zip(TEMPLATE_FIELDS, shared, strict=True))
+        facts = TemplateFacts(attributes, record, *place, directory, time_ms)
         if len(verdicts) >= VERDICTS_MAX:
             verdicts.clear()
         verdict = verdicts[key] = judge_template(facts)
@@ -126,12 +116,13 @@ def _verdict(
 
 def judge_template(facts: TemplateFacts) -> Verdict:
     """Return what the rules say of everything that documents of one template share."""
-    profiles = facts.directory.profiles | facts.agreement.profiles
     findings: list[Finding] = []
     checks: list[DocumentCheck] = []
     for family in FAMILIES.values():
-        for breach in family.template_breaches(facts):
-            if is_active(breach.rule, profiles) and len(findings) < FINDINGS_MAX:
-                findings.append(finding_of(breach))
+        findings += [
+            finding_of(breach)
+            for breach in family.template_breaches(facts)
+            if is_active(breach.rule, facts.profiles)
+        ]
         checks.extend(family.document_checks(facts))
-    return Verdict(facts, tuple(findings), tuple(checks))
+    return Verdict(facts, tuple(findings[:FINDINGS_MAX]), tuple(checks))

@@ -21,6 +21,8 @@ from govbus.document.record import CONTENT_TYPE, FRAME_BYTES, ROUTE, SIGNATURE, 
 from govbus.routing.decide import Decision, decide, prior_of, record_hash
 from govbus.routing.directory import Directory
 from govbus.routing.history import Prior
+from govbus.routing.rules.catalogue import explained
+from govbus.routing.rules.security import require_audit_record
 from govbus.schemas.core import encode_log_entry, encode_receipt
 from govbus.service.router.state import PartitionHistory
 from govbus.signing.jws import RECEIPT_TYP, sign_detached
@@ -140,7 +142,9 @@ class BatchRouter:
             findings=decision.findings,
             recipients=decision.recipients,
             receipt_first=one.receipt_first,
+            agreement=decision.agreement,
         )
+        require_audit_record(entry)
         origin = str(statement.origin) if statement is not None else record.topic
         batch.records.append(
             OutRecord(
@@ -163,12 +167,11 @@ class BatchRouter:
                 batch.records.append(OutRecord(topic, None, key, record.value, headers, record.timestamp_ms))
                 batch.delivered += 1
         elif decision.outcome is Outcome.QUARANTINED:
-            finding = decision.findings[0]
-            note = f"rule={finding.rule} field={finding.field} detail={finding.detail}"
+            notes = (f"rule={one.rule} field={one.field} detail={one.detail}" for one in decision.findings)
             headers = (
                 *record.headers,
                 (ROUTE, self._route_text(decision)),
-                ("gb-finding", note.encode("utf-8", "replace")),
+                *(("gb-finding", note.encode("utf-8", "replace")) for note in notes),
             )
             batch.records.append(
                 OutRecord(
@@ -199,7 +202,7 @@ class BatchRouter:
             count=len(run),
             statement_hash=_run_hash([each.statement_hash for each in run]),
             decision=Outcome.ACCEPTED,
-            findings=(),
+            findings=explained(run[0].findings),
             source=one.decision.source._replace(offset=run[0].offset),
             log_partition=self._log_partition,
             time_ms=prior.time_ms,
@@ -262,7 +265,7 @@ def _receipt_of(run: list[_Judged], log_partition: int, at_ms: int) -> Receipt:
         count=len(run),
         statement_hash=_run_hash(hashes) if statement is not None else None,
         decision=decision.outcome,
-        findings=decision.findings,
+        findings=explained(decision.findings),
         source=decision.source,
         log_partition=log_partition,
         time_ms=at_ms,

@@ -239,6 +239,8 @@ def priors_of_entries(records: list[Record], source: TopicPartition) -> list[tup
                     entry.time_ms,
                     entry.receipt_first,
                     entry.source.offset,
+                    entry.agreement,
+                    entry.findings if entry.decision is Outcome.ACCEPTED else (),
                 ),
             )
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 from govbus.document.finding import Outcome
 from govbus.document.ids import Origin
-from govbus.routing.history import OriginPast, Prior
+from govbus.routing.history import OriginPast, Prior, findings_of_text, findings_text
 from govbus.transport.base import TopicPartition
 
 _SCHEMA = """
@@ -22,16 +22,19 @@ CREATE TABLE IF NOT EXISTS origin (id INTEGER PRIMARY KEY, name TEXT NOT NULL UN
 CREATE TABLE IF NOT EXISTS prior (
   origin INTEGER NOT NULL, number INTEGER NOT NULL, document_id TEXT NOT NULL, statement_hash BLOB NOT NULL,
   outcome TEXT NOT NULL, is_proven INTEGER NOT NULL, time_ms INTEGER NOT NULL, receipt_first INTEGER NOT NULL,
-  record_offset INTEGER NOT NULL,
+  record_offset INTEGER NOT NULL, agreement TEXT, findings TEXT,
   PRIMARY KEY (origin, number)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS prior_document ON prior (origin, document_id) WHERE outcome = 'accepted';
+CREATE TABLE IF NOT EXISTS accepted (
+  origin INTEGER NOT NULL, agreement TEXT NOT NULL, time_ms INTEGER NOT NULL,
+  PRIMARY KEY (origin, agreement)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS position (
   topic TEXT NOT NULL, partition INTEGER NOT NULL, log_offset INTEGER NOT NULL,
   PRIMARY KEY (topic, partition)) WITHOUT ROWID;
 """
 _SELECT_PRIOR = (
-    "SELECT number, document_id, statement_hash, outcome, is_proven, time_ms, receipt_first, record_offset"
-    " FROM prior WHERE origin = ? "
+    "SELECT number, document_id, statement_hash, outcome, is_proven, time_ms, receipt_first, record_offset,"
+    " agreement, findings FROM prior WHERE origin = ? "
 )
 
 
@@ -74,6 +77,7 @@ class RouterState:
             self._connection.execute("BEGIN IMMEDIATE")
             tops: dict[int, int] = {}
             rows = []
+            accepted: dict[tuple[int, str], int] = {}
             for origin, prior in priors:
                 origin_id = self._origin_id(origin)
                 tops[origin_id] = max(tops.get(origin_id, 0), prior.number)
@@ -88,9 +92,19 @@ class RouterState:
                         prior.time_ms,
                         prior.receipt_first,
                         prior.offset,
+                        prior.agreement,
+                        findings_text(prior.findings),
                     )
                 )
-            self._connection.executemany("INSERT OR REPLACE INTO prior VALUES (?,?,?,?,?,?,?,?,?)", rows)
+                if prior.agreement is not None:
+                    accepted[origin_id, prior.agreement] = prior.time_ms
+            self._connection.executemany("INSERT OR REPLACE INTO prior VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
+            # Entries may be read again after a takeover, so only what is newer replaces what is there.
+            self._connection.executemany(
+                "INSERT INTO accepted VALUES (?,?,?)"
+                " ON CONFLICT DO UPDATE SET time_ms = max(time_ms, excluded.time_ms)",
+                [(*key, time_ms) for key, time_ms in accepted.items()],
+            )
             for origin_id, top in tops.items():
                 self._connection.execute(
                     "DELETE FROM prior WHERE origin = ? AND number <= ?",
@@ -142,6 +156,11 @@ class RouterState:
             priors.append(prior)
         return priors
 
+    def last_accepted_ms(self, origin: Origin, agreement: str) -> int | None:
+        """Return when the last document of an origin under an agreement was accepted, or None before the first."""
+        row = self._one("SELECT time_ms FROM accepted WHERE origin = ? AND agreement = ?", origin, agreement)
+        return None if row is None else int(row[0])
+
     def _one(self, query: str, origin: Origin, *arguments: object) -> tuple[Any, ...] | None:
         with self._lock:
             row: tuple[Any, ...] | None = self._connection.execute(
@@ -162,7 +181,8 @@ class RouterState:
 def _prior(row: tuple[Any, ...] | None) -> Prior | None:
     if row is None:
         return None
-    number, document_id, statement_hash, outcome, is_proven, time_ms, receipt_first, offset = row
+    number, document_id, statement_hash, outcome, is_proven, time_ms, receipt_first, offset, *rest = row
+    agreement, findings = rest
     return Prior(
         number,
         document_id,
@@ -172,6 +192,8 @@ def _prior(row: tuple[Any, ...] | None) -> Prior | None:
         time_ms,
         receipt_first,
         offset,
+        agreement,
+        findings_of_text(findings),
     )
 
 
@@ -188,6 +210,7 @@ class PartitionHistory:
         self._fresh: dict[Origin, OriginPast] = {}
         self._next: dict[Origin, int] = {}
         self._greatest: dict[Origin, str] = {}
+        self._accepted_ms: dict[tuple[Origin, str], int] = {}
 
     def next_index(self, origin: Origin) -> int:
         """Return the index that the origin's next document must have."""
@@ -224,8 +247,15 @@ class PartitionHistory:
             fresh = self._fresh[origin] = OriginPast()
         fresh.remember(prior)
         self._next[origin] = max(self._next.get(origin, 0), prior.number + 1)
+        if prior.agreement is not None:
+            self._accepted_ms[origin, prior.agreement] = prior.time_ms
         if prior.outcome is Outcome.ACCEPTED and prior.document_id > self._greatest.get(origin, ""):
             self._greatest[origin] = prior.document_id
+
+    def last_accepted_ms(self, origin: Origin, agreement: str) -> int | None:
+        """Return when the last document of an origin under an agreement was accepted, or None before the first."""
+        fresh_ms = self._accepted_ms.get((origin, agreement))
+        return fresh_ms if fresh_ms is not None else self._state.last_accepted_ms(origin, agreement)
 
     def forget_fresh(self) -> None:
         """Drop what is kept on disk by now."""

@@ -27,6 +27,7 @@ from govbus.routing.directory import (
 from govbus.routing.history import MemoryHistory
 from govbus.schemas.catalog import DocumentSchema, SchemaCatalog
 from govbus.schemas.codec import AvroCodec
+from govbus.schemas.compose import compose_document_schema
 from govbus.service.router.batch import BatchRouter
 from govbus.signing.algorithms import Algorithm
 from govbus.signing.batch import seal_batch
@@ -35,6 +36,7 @@ from govbus.signing.issuing import CertificateAuthority
 from govbus.signing.merkle import leaf_hash
 from govbus.signing.signer import KeySigner
 from govbus.signing.verifier import VerifiedSignatures
+from govbus.testing.exchange import data_assets, record_metadata, taxonomies
 from govbus.transport.base import IsolationLevel, TopicPartition
 
 BUS, TAX, MOJ = (AgencyId.from_text(f"{name}.example") for name in ("bus", "tax", "moj"))
@@ -43,7 +45,17 @@ AT_MS = 1_795_466_700_000
 SPAN_MS = 10 * 365 * 86_400_000
 PARTITIONS = 2
 CODEC = AvroCodec(
-    {"type": "record", "name": "Notice", "namespace": "tax", "fields": [{"name": "text", "type": "string"}]}
+    compose_document_schema(
+        PACKAGE,
+        1,
+        {
+            "type": "record",
+            "name": "Notice",
+            "namespace": "tax",
+            "doc": "A notice.",
+            "fields": [{"name": "text", "doc": "What it says.", "type": "string"}],
+        },
+    )
 )
 
 
@@ -107,6 +119,8 @@ def make_directory(keys, version=1):
         packages={PACKAGE.text: package},
         agreements={agreement.id: agreement},
         schemas=SchemaCatalog([schema]),
+        taxonomies=taxonomies(),
+        assets=data_assets(TAX, MOJ),
     )
 
 
@@ -114,7 +128,8 @@ def make_documents(signer, origin, start, count, *, at_ms=AT_MS, change=None):
     """Return outbox records (key, value, headers) of a batch; `change` sees index and headers before signing."""
     prepared = []
     for index in range(start, start + count):
-        avro = CODEC.encode({"text": f"notice {index} of {origin}"})
+        body = {"text": f"notice {index} of {origin}"}
+        avro = CODEC.encode({"record": record_metadata(origin.agency, record_id=f"n-{index}"), "body": body})
         salt = hashlib.sha256(avro).digest()[:16]
         digest = hashlib.sha256(str(origin).encode()).hexdigest()
         signed = {

@@ -1,9 +1,11 @@
 """Log entries and receipts on the wire."""
 
+import dataclasses
+
 import pytest
 
 from govbus.document.decision import LogEntry, Receipt, SourcePosition
-from govbus.document.finding import Finding, Outcome, Severity
+from govbus.document.finding import Finding, Outcome, ReceiptFinding, Severity
 from govbus.errors import MetadataError, SchemaError
 from govbus.schemas.core import (
     decode_log_entry,
@@ -15,6 +17,9 @@ from govbus.schemas.core import (
 )
 
 FINDING = Finding("CE-2", Severity.REFUSE, "ce_id", "a header may stand only once, é")
+EXPLAINED = ReceiptFinding(
+    "CE-2", Severity.REFUSE, "ce_id", "a header may stand only once, é", "CloudEvents 1.0", "Each header once."
+)
 SOURCE = SourcePosition("govbus.out.tax.example", 3, 104_100)
 BARE_ENTRY = LogEntry(
     Outcome.REFUSED, 0, SOURCE, None, None, (), None, b"", bytes(32), 1, (FINDING,), (), None
@@ -33,11 +38,12 @@ FULL_ENTRY = LogEntry(
     (FINDING, Finding("DRM-7", Severity.WARN, "flow", "")),
     ("govbus.in.moj.example", "govbus.pub.civil.person"),
     2**40,
+    "tax-moj",
 )
 RUN = Receipt(
     None, "tax.example/main", 40, 24, bytes(range(32)), Outcome.ACCEPTED, (), SOURCE, 1, 1_795_466_700_123
 )
-UNREAD = Receipt(None, None, None, 1, None, Outcome.QUARANTINED, (FINDING,), SOURCE, 0, 5)
+UNREAD = Receipt(None, None, None, 1, None, Outcome.QUARANTINED, (EXPLAINED,), SOURCE, 0, 5)
 ONE = Receipt("é-1", "tax.example/main", 0, 1, bytes(32), Outcome.DUPLICATE, (), SOURCE, 0, 5)
 
 
@@ -70,12 +76,20 @@ def test_log_entry_bytes():
     assert b"\x00\x00\x00\x00\x01" + log_entry_codec().encode(fields) == encode_log_entry(FULL_ENTRY)
 
 
-def test_receipt_bytes():
+@pytest.mark.parametrize("receipt", [RUN, UNREAD])
+def test_receipt_bytes(receipt):
     """The hand-written encoding gives the codec's bytes behind the frame of schema 2."""
-    fields = {name: getattr(RUN, name) for name in RUN.__slots__ if name != "time_ms"}
-    fields |= {"time": RUN.time_ms, "decision": "accepted", "findings": [], "source": SOURCE._asdict()}
+    fields = {name: getattr(receipt, name) for name in receipt.__slots__ if name != "time_ms"}
+    fields |= {
+        "time": receipt.time_ms,
+        "decision": receipt.decision.value,
+        "findings": [
+            dataclasses.asdict(one) | {"severity": one.severity.value} for one in receipt.findings
+        ],
+        "source": SOURCE._asdict(),
+    }
 
-    assert b"\x00\x00\x00\x00\x02" + receipt_codec().encode(fields) == encode_receipt(RUN)
+    assert b"\x00\x00\x00\x00\x02" + receipt_codec().encode(fields) == encode_receipt(receipt)
 
 
 def test_foreign_frame():
