@@ -242,15 +242,20 @@ class NiemFormat:
     syntax: str
     """``xml`` or ``json``."""
     place: str
-    """Where the message stands in the payload, such as ``body.message``: a field of bytes or string."""
+    """Where the message stands in the payload, such as ``body.message``: bytes, a string, a
+    ``govbus.core.Attachment``, or an array or map of these."""
     schemas: Mapping[str, bytes]
-    """Files of the message format by name: XML Schema documents, or one JSON Schema."""
+    """Files of the message format by name: XML Schema documents, or JSON Schemas."""
     main: str
     """The file among them that describes the message."""
     root: str | None = None
     """Message object: ``{namespace}LocalName`` in XML, ``prefix:Name`` in JSON; None where any is accepted."""
     context: Mapping[str, str] = field(default_factory=dict)
     """JSON-LD prefixes of the model, by prefix."""
+    context_uri: str | None = None
+    """Absolute URI by which a JSON message may name that context instead of embedding it (rule 13-4)."""
+    media_type: str | None = None
+    """Of the attachments at the place that are such messages, such as ``application/niem+xml``; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
