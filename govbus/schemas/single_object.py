@@ -42,7 +42,7 @@ def canonical_form(definition: Any) -> str:
         SchemaError: if it is no Avro schema (rule AVR-3).
     """
     try:
-        return to_parsing_canonical_form(json.loads(json.dumps(definition)))  # type: ignore[no-any-return]
+        return to_parsing_canonical_form(json.loads(json.dumps(definition)))
     except Exception as err:  # the parser raises KeyError and others besides its own kinds
         raise SchemaError("not an Avro schema", rule="AVR-3") from err
 
