@@ -13,7 +13,12 @@ from govbus.document import topics
 from govbus.errors import ConfigError
 from govbus.transport.base import IsolationLevel, TopicPartition, Transport
 
-RECIPIENT_PREFIXES = (topics.IN_PREFIX, topics.PUB_PREFIX)
+RECIPIENT_PREFIXES = (
+    topics.IN_PREFIX,
+    topics.PUB_PREFIX,
+    topics.TEST_IN_PREFIX,
+    topics.TEST_PUB_PREFIX,
+)
 
 
 @dataclass(frozen=True, slots=True)

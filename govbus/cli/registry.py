@@ -74,6 +74,30 @@ def stats(name: NameArgument, database: DatabaseOption) -> None:
         register.close()
 
 
+@app.command()
+def held(name: NameArgument, database: DatabaseOption) -> None:
+    """List the records that are held for a steward because they contradict the registry (rule DED-1)."""
+    from govbus.errors import MissingPartError
+    from govbus.service.registry_service import PopulationRegister
+
+    _require_population(name)
+    if not database.exists():
+        raise MissingPartError(
+            f"there is no registry {database}", remedy="start it with `govbus registry serve`"
+        )
+    register = PopulationRegister(database)
+    try:
+        held_now = register.held()
+    finally:
+        register.close()
+    for one in held_now:
+        breach = one.breach
+        typer.echo(
+            f"{one.record.source}  {one.record.record_id}  {breach.rule} {breach.field}: {breach.detail}"
+        )
+    typer.echo(f"{len(held_now)} records held")
+
+
 def _require_population(name: str) -> None:
     if name != "population":
         raise typer.BadParameter(f"expected population, found {name}", param_hint="NAME")

@@ -186,4 +186,9 @@ def _print_receipt(receipt: Receipt) -> None:
         f"receipt: [bold {colour}]{receipt.decision.value}[/] (stands in the outbox at {receipt.source})"
     )
     for finding in receipt.findings:
-        console.print(f"  {finding.rule} {finding.field}: {finding.detail}", markup=False)
+        console.print(
+            f"  {finding.rule} {finding.field}: {finding.detail}\n"
+            f"    accepted: {finding.accepted}\n"
+            f"    asked by: {finding.citation}",
+            markup=False,
+        )

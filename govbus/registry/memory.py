@@ -105,6 +105,14 @@ class MemoryRegistryStore:
         else:
             self._contested.discard(identifier)
 
+    def contested_claims(self) -> Iterable[tuple[Identifier, SourceRecordId]]:
+        """Iterate over the claims of identifiers that are contested, by identifier and then by record."""
+        return (
+            (identifier, record_id)
+            for identifier in sorted(self._contested)
+            for record_id in sorted(self._claims.get(identifier, ()))
+        )
+
     def counts(self) -> RegistryCounts:
         """Return how much the registry holds."""
         return RegistryCounts(

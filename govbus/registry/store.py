@@ -79,6 +79,10 @@ class RegistryStore(Protocol):
         """Remember whether an identifier links nothing because one source claims it for several records."""
         ...
 
+    def contested_claims(self) -> Iterable[tuple[Identifier, SourceRecordId]]:
+        """Iterate over the claims of identifiers that are contested, by identifier and then by record."""
+        ...
+
     def counts(self) -> RegistryCounts:
         """Return how much the registry holds."""
         ...

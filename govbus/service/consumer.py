@@ -16,7 +16,7 @@ from govbus import telemetry
 from govbus.document.record import Record
 from govbus.errors import Disposition, GovbusError, TransportError
 from govbus.routing.directory import Directory
-from govbus.service.delivered import Delivered, Rejection, read_delivered
+from govbus.service.delivered import Delivered, Rejection, read_delivered, reject_expired
 from govbus.service.inbox_database import ConsumerCounts, InboxDatabase, PartitionSlice
 from govbus.signing.verifier import VerifiedSignatures
 from govbus.transport.base import TopicPartition, Transport
@@ -153,7 +153,9 @@ class Consumer:
             end: int | None = None
             delivered: list[Delivered] = []
             for record in records:
-                one = read_delivered(record, directory, self._verified)
+                one = reject_expired(
+                    read_delivered(record, directory, self._verified), self._parts.clock_ms()
+                )
                 if isinstance(one, Rejection) and self._is_doubtful(source, one):
                     break
                 delivered.append(one)

@@ -14,6 +14,7 @@ from govbus.document.record import FRAME_BYTES, SIGNATURE, Envelope, Record, unf
 from govbus.document.statement import Statement
 from govbus.errors import DocumentError, MetadataError, RuleError, SignatureError, UntrustedKeyError
 from govbus.routing.directory import Directory
+from govbus.routing.rules.cloudevents import expiry_breaches
 from govbus.schemas.catalog import DocumentSchema
 from govbus.schemas.core import decode_receipt
 from govbus.service.router.batch import RECEIPT_TYPE
@@ -114,6 +115,20 @@ def _document(
         schema,
         value,
     )
+
+
+def reject_expired(delivered: Delivered, at_ms: int) -> Delivered:
+    """Return a rejection in place of a document that has expired on its way (rule CE-9), and anything else as it is.
+
+    Args:
+        delivered: as read.
+        at_ms: when it is about to be applied, milliseconds since 1970.
+    """
+    if not isinstance(delivered, DeliveredDocument) or "ce_expirytime" not in delivered.signed:
+        return delivered
+    for breach in expiry_breaches(delivered.signed["ce_expirytime"], at_ms):
+        return Rejection(delivered.position, breach.rule, breach.field, breach.detail, delivered.document_id)
+    return delivered
 
 
 def _check_agreement(

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from govbus import telemetry
 from govbus.errors import MetadataError
+from govbus.registry.conflicts import HeldRecord, conflict_breaches, held_records
 from govbus.registry.identifiers import national_id
 from govbus.registry.record import EntityId, Revision, SourceRecord, SourceRecordId
 from govbus.registry.resolver import resolve
@@ -64,6 +66,11 @@ class PopulationRegister:
         with self.database.at_rest():
             return PopulationStats(*self.store.counts(), *self.database.counts())
 
+    def held(self) -> list[HeldRecord]:
+        """Return the records that are held now (rule DED-1)."""
+        with self.database.at_rest():
+            return list(held_records(self.store))
+
     def entities_by_record(self) -> dict[SourceRecordId, EntityId]:
         """Return the entity that each record is in."""
         with self.database.at_rest():
@@ -74,7 +81,8 @@ def _population_effect(connection: sqlite3.Connection) -> Effect:
     store = SqliteRegistryStore(connection)
 
     def apply(document: DeliveredDocument) -> None:
-        resolve(store, person_record(document))
+        for breach in conflict_breaches(resolve(store, person_record(document))):
+            telemetry.FINDINGS.labels(rule=breach.rule).inc()
 
     return apply
 

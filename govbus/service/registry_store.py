@@ -176,6 +176,14 @@ class SqliteRegistryStore:
             identifier,
         )
 
+    def contested_claims(self) -> Iterable[tuple[Identifier, SourceRecordId]]:
+        """Iterate over the claims of identifiers that are contested, by identifier and then by record."""
+        rows = self._connection.execute(
+            "SELECT scheme, value, source, record_id FROM registry_contested JOIN registry_claim"
+            " USING (scheme, value) ORDER BY scheme, value, source, record_id"
+        )
+        return ((Identifier(*row[:2]), SourceRecordId(*row[2:])) for row in rows)
+
     def counts(self) -> RegistryCounts:
         """Return how much the registry holds."""
         row = self._connection.execute(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from govbus.document import topics
 from govbus.document.ids import AgencyId, PackageId
 from govbus.errors import ConfigError
+from govbus.routing.directory import Delivery, TrafficMode
 from govbus.routing.directory_entries import DirectoryContent
 from govbus.transport.base import TopicSpec, Transport
 
@@ -34,6 +37,19 @@ class TopicPlans(BaseModel):
     topics: tuple[TopicPlan, ...]
 
 
+class TopicNeeds(NamedTuple):
+    """The agencies and packages of a directory that have topics of their own."""
+
+    agencies: Sequence[AgencyId]
+    """Each has an outbox and an inbox."""
+    packages: Sequence[PackageId]
+    """Those that are published."""
+    test_agencies: Sequence[AgencyId] = ()
+    """Those to whose inboxes tests are delivered."""
+    test_packages: Sequence[PackageId] = ()
+    """Those of which tests are published."""
+
+
 def default_topics_file() -> Path:
     """Return the plan that ships with govbus, in a wheel or in a checkout."""
     bundled = Path(__file__).with_name("_topics.yaml")
@@ -56,27 +72,22 @@ def read_topic_plans(path: Path) -> TopicPlans:
         raise ConfigError(f"{path}: {place}: {first['msg'].lower()}") from err
 
 
-def topic_specs(
-    plans: TopicPlans,
-    *,
-    agencies: Iterable[AgencyId] = (),
-    packages: Iterable[PackageId] = (),
-    replication_factor: int = 1,
-) -> list[TopicSpec]:
+def topic_specs(plans: TopicPlans, needs: TopicNeeds, replication_factor: int = 1) -> list[TopicSpec]:
     """Return one spec for each topic that the bus needs.
 
     Args:
         plans: from `read_topic_plans`.
-        agencies: each gets its own outbox and inbox.
-        packages: each gets its own publication topic.
+        needs: agencies and packages that have topics of their own.
         replication_factor: copies of every partition.
     """
-    agencies, packages = list(agencies), list(packages)
     specs = []
     for plan in plans.topics:
+        is_test = plan.name.startswith(topics.TEST_PREFIX)
         if _AGENCY in plan.name:
+            agencies = needs.test_agencies if is_test else needs.agencies
             names = [plan.name.replace(_AGENCY, agency.text) for agency in agencies]
         elif _PACKAGE in plan.name:
+            packages = needs.test_packages if is_test else needs.packages
             names = [plan.name.replace(_PACKAGE, package.text) for package in packages]
         else:
             names = [plan.name]
@@ -87,14 +98,19 @@ def topic_specs(
 def directory_topic_specs(
     plans: TopicPlans, content: DirectoryContent, replication_factor: int = 1
 ) -> list[TopicSpec]:
-    """Return one spec for each topic that the directory in a folder needs; publication topics only where used."""
-    published = {one.id for one in content.packages if one.delivery == "publish"}
-    return topic_specs(
-        plans,
-        agencies=[AgencyId.from_text(str(one.id)) for one in content.agencies],
-        packages=[PackageId.from_text(str(one)) for one in sorted(published, key=str)],
-        replication_factor=replication_factor,
+    """Return one spec for each topic that a directory needs; publication and test topics only where used."""
+    published = {one.id for one in content.packages if one.delivery == Delivery.PUBLISH}
+    tests = [one for one in content.agreements if one.mode == TrafficMode.TEST]
+    tested = {party.agency for one in tests if one.package not in published for party in one.consumers}
+    needs = TopicNeeds(
+        agencies=[AgencyId.from_text(one.id) for one in content.agencies],
+        packages=[PackageId.from_text(one) for one in sorted(published)],
+        test_agencies=[AgencyId.from_text(one) for one in sorted(tested)],
+        test_packages=[
+            PackageId.from_text(one) for one in sorted({one.package for one in tests} & published)
+        ],
     )
+    return topic_specs(plans, needs, replication_factor)
 
 
 async def apply_topics(transport: Transport, specs: list[TopicSpec]) -> list[str]:

@@ -125,7 +125,7 @@ def test_every_name_of_an_entity_leads_to_it(store):
 def test_counts(store):
     """Counts are of records, entities, live links and contested identifiers."""
     for record_id in (A1, A2, B1):
-        store.put_record(_record(record_id, X))
+        store.put_record(_record(record_id, X, *(() if record_id == B1 else (Y,))))
     store.open_link(Link.between(A1, B1, X))
     store.assign(B1, EntityId(1))
     store.set_contested(Y, is_contested=True)
@@ -133,7 +133,9 @@ def test_counts(store):
 
     assert RegistryCounts(records=3, entities=2, links=1, contested=1) == store.counts()
 
+    assert [(Y, A1), (Y, A2)] == list(store.contested_claims())
     store.set_contested(Y, is_contested=False)
+    assert [] == list(store.contested_claims())
 
     assert 0 == store.counts().contested
 
