@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from govbus import __version__
-from govbus.cli import adapter, audit, directory, doctor, inbox, kafka, message_log, registry, topics, trace
+from govbus.cli import (
+    adapter,
+    audit,
+    directory,
+    doctor,
+    inbox,
+    kafka,
+    message_log,
+    registry,
+    rules,
+    topics,
+    trace,
+)
 from govbus.cli.demo import demo
 from govbus.cli.router import router
 from govbus.cli.send import send
@@ -33,6 +45,7 @@ app.add_typer(adapter.app, name="adapter")
 app.command("router")(router)
 app.add_typer(message_log.app, name="log")
 app.add_typer(registry.app, name="registry")
+app.add_typer(rules.app, name="rules")
 app.add_typer(audit.app, name="audit")
 app.command("doctor")(doctor.doctor)
 
