@@ -47,7 +47,7 @@ headers: {ce_cuibanner: "CUI//SP-TAX//FED ONLY"}
 record:
   sc: {c: MOD}
   designation: {controlled_by: tax.example, decontrol_date: 2040-01-01}
-agreement: {cui_categories: [SP-TAX], cui_dissemination: [FED ONLY]}
+agreement: {cui: {categories: [SP-TAX], dissemination: [FED ONLY]}}
 consumer: {sector: federal, country: USA}
 """
 """A document of the example bus that is controlled unclassified information and marked as the rules ask."""

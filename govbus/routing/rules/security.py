@@ -130,7 +130,7 @@ RULES = (
         severity=Severity.REFUSE,
         basis=Basis.NORM,
         profile=Profile.CORE,
-        moments=(Moment.FLOW,),
+        moments=(Moment.REGISTRATION, Moment.FLOW),
         explanation="The agreement allows this classification, and these CUI categories and dissemination controls, to "
         "its consumers.",
         accepted="A classification at or below the agreement's, and only CUI categories and controls that it names.",
