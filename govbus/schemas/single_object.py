@@ -10,16 +10,15 @@ defaults or documentation, and it is no proof of anything, so it is never used t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 import fastavro
-from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from govbus.document.finding import Breach
 from govbus.errors import SchemaError
 from govbus.schemas.codec import AvroCodec
+from govbus.schemas.fingerprints import canonical_form, fingerprint_of
 from govbus.schemas.walk import join, parts
 
 ENCODING_ATTRIBUTE: Final = "govbus.encoding"
@@ -33,24 +32,6 @@ ITEMS: Final = "*"
 
 Known = TypeVar("Known")
 Path = tuple[str, ...]
-
-
-def canonical_form(definition: Any) -> str:
-    """Return the parsing canonical form of a schema.
-
-    Raises:
-        SchemaError: if it is no Avro schema (rule AVR-3).
-    """
-    try:
-        return to_parsing_canonical_form(json.loads(json.dumps(definition)))
-    except Exception as err:  # the parser raises KeyError and others besides its own kinds
-        raise SchemaError("not an Avro schema", rule="AVR-3") from err
-
-
-def fingerprint_octets(definition: Any) -> bytes:
-    """Return the CRC-64-AVRO fingerprint of a schema as it stands on the wire; errors as in `canonical_form`."""
-    # fastavro prints the eight bytes in the order of the wire, lowest first.
-    return bytes.fromhex(fingerprint(canonical_form(definition), "CRC-64-AVRO"))
 
 
 def unwrap_single_object(
@@ -77,7 +58,7 @@ def unwrap_single_object(
 
 def wrap_single_object(definition: Any, avro: bytes) -> bytes:
     """Return the single object of a value of the schema; errors as in `canonical_form`."""
-    return MARKER + fingerprint_octets(definition) + avro
+    return MARKER + fingerprint_of(canonical_form(definition)) + avro
 
 
 def annotation_breaches(definition: Any, place: str = "") -> Iterator[Breach]:
