@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.material import COPY_IN, PARTITIONS, Bench, origins, set_up, signed_records
+from bench.rule_cost import rule_cost
 from bench.steps import router_steps
 from govbus.service.directory_service import read_certificates, read_directory
 from govbus.service.embedded_kafka import EmbeddedKafka
@@ -133,6 +134,7 @@ def measure(bench, console):
         reader = asyncio.run(
             read_directory(bench.transport, read_certificates(bench.sample.authority_certificate))
         )
+        figures["rule_cost"] = rule_cost(by_origin[0], reader.current, clock_ms())
         figures["router_steps_cpu_us"] = router_steps(
             by_origin[0], reader.current, bench.signer(BUS), bench.folder, clock_ms()
         )
@@ -141,6 +143,7 @@ def measure(bench, console):
         "publish_batch_to_bare_producer": round(figures["signed_publish_64"]["docs_per_s"] / bare, 3),
         "publish_single_to_bare_producer": round(figures["signed_publish_1"]["docs_per_s"] / bare, 3),
         "router_to_best_copy_loop": round(figures["router"]["docs_per_s"] / best, 3),
+        "rules_to_fastavro_decode": figures["rule_cost"]["rules_to_fastavro_decode"],
     }
     return figures
 

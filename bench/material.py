@@ -25,26 +25,14 @@ from govbus.service.topics_service import (
     read_topic_plans,
 )
 from govbus.signing.signer import KeySigner
+from govbus.testing.exchange import record_metadata
 from govbus.transport.base import TopicSpec
 from govbus.transport.kafka import KafkaConnection, KafkaTransport
 
 BODY_BYTES = 1024
 PARTITIONS = 4
 COPY_IN, COPY_OUT, BARE = "bench.in", "bench.out", "bench.bare"
-METADATA = {
-    "record_id": "r-1",
-    "title": "Person record",
-    "description": "A person on file.",
-    "creator": {"name": "Office", "organization": "civil-registry.example"},
-    "publisher": "civil-registry.example",
-    "language": "en",
-    "sc": {"c": "MOD", "i": "MOD", "a": "LOW"},
-    "access_restriction": {"status": "Unrestricted", "specific": []},
-    "use_restriction": {"status": "Unrestricted", "specific": []},
-    "rights": "For the agreement only.",
-    "topics": [{"taxonomy": "bench", "topic": "persons"}],
-    "data_asset": "bench",
-}
+METADATA = record_metadata(CIVIL_REGISTRY)
 
 
 @dataclass(frozen=True)

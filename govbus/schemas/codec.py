@@ -18,7 +18,7 @@ from govbus.schemas.reader import compile_reader, describe
 class AvroCodec:
     """The codec of one schema: about 0.2 ms to make, to be made once and kept."""
 
-    __slots__ = ("_parsed", "_read", "definition", "hash")
+    __slots__ = ("_read", "definition", "hash", "parsed")
 
     def __init__(self, definition: Any) -> None:
         """Prepare a schema.
@@ -34,8 +34,9 @@ class AvroCodec:
         """Hex SHA-256 of the canonical JSON: a statement's ``schema`` line."""
         named: dict[str, Any] = {}
         try:
-            self._parsed = fastavro.parse_schema(definition, named)
-            self._read = compile_reader(self._parsed, named)
+            self.parsed = fastavro.parse_schema(definition, named)
+            """The schema as fastavro takes it."""
+            self._read = compile_reader(self.parsed, named)
         except SchemaError:
             raise
         except Exception as err:  # the parser raises KeyError and others besides its own kinds
@@ -49,7 +50,7 @@ class AvroCodec:
         """
         buffer = io.BytesIO()
         try:
-            fastavro.schemaless_writer(buffer, self._parsed, value, strict_allow_default=True)
+            fastavro.schemaless_writer(buffer, self.parsed, value, strict_allow_default=True)
         except Exception as err:
             raise SchemaError("the value does not fit its schema", rule="AVR-1", field="value") from err
         return buffer.getvalue()

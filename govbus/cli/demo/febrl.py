@@ -194,7 +194,8 @@ def csv_mapping(layout: AgencyLayout) -> CsvMapping:
 
 def mapping_fields(layout: AgencyLayout) -> dict[str, Any]:
     """Return the same as the values of a mapping file."""
-    restriction = {"status": "Restricted - Fully", "specific": ["Privacy Act"]}
+    access = {"status": "Restricted - Fully", "specific": ["FOIA (b)(6) Personal Information"]}
+    use = {"status": "Restricted - Partly", "specific": ["Other"]}
     own = {"national_id" if name == "soc_sec_id" else name: name for name in FEBRL_COLUMNS}
     return {
         "name": layout.file_name.removesuffix(".csv"),
@@ -207,11 +208,11 @@ def mapping_fields(layout: AgencyLayout) -> dict[str, Any]:
                 "publisher": layout.agency,
                 "language": "en-AU",
                 "sc": {"c": "MOD", "i": "MOD", "a": "LOW"},
-                "access_restriction": restriction,
-                "use_restriction": restriction,
+                "access_restriction": access,
+                "use_restriction": use,
                 "rights": "For the purposes of the exchange agreement only.",
-                "topics": [{"taxonomy": "demo", "topic": "persons"}],
-                "data_asset": layout.file_name.removesuffix(".csv"),
+                "topics": [{"taxonomy": "example-topics", "topic": "persons"}],
+                "data_asset": f"{layout.agency}/persons",
             },
             "fields": {"record_id": layout.number_column},
         },

@@ -23,25 +23,14 @@ from govbus.service.sending import document_template
 from govbus.service.tracing import receipt_of
 from govbus.settings import RouterSettings
 from govbus.signing.signer import KeySigner
+from govbus.testing.exchange import record_metadata
 from govbus.transport.base import OutRecord, TopicPartition, TopicSpec
 from govbus.transport.memory import MemoryTransport
 
 NOW_MS = 1_795_466_700_000
 ORIGIN = Origin.from_text("civil-registry.example/main")
 INBOX, ANSWERS = topics.inbox(POPULATION_REGISTER), topics.inbox(CIVIL_REGISTRY)
-METADATA = {
-    "record_id": "r-1",
-    "title": "t",
-    "description": "d",
-    "creator": {"name": "n", "organization": "civil-registry.example"},
-    "publisher": "civil-registry.example",
-    "language": "en",
-    "sc": {"c": "MOD", "i": "MOD", "a": "LOW"},
-    "access_restriction": {"status": "Unrestricted", "specific": []},
-    "use_restriction": {"status": "Unrestricted", "specific": []},
-    "topics": [{"taxonomy": "t", "topic": "t"}],
-    "data_asset": "a",
-}
+METADATA = record_metadata(CIVIL_REGISTRY)
 
 
 class World:

@@ -39,23 +39,11 @@ from govbus.service.topics_service import (
 )
 from govbus.settings import RouterSettings
 from govbus.signing.signer import KeySigner
+from govbus.testing.exchange import record_metadata
 from govbus.transport.base import TopicPartition
 from govbus.transport.memory import MemoryTransport
 
-RESTRICTION = {"status": "Restricted - Fully", "specific": ["Privacy Act"]}
-RECORD = {
-    "record_id": "CR-1",
-    "title": "Person record",
-    "description": "A person on file.",
-    "creator": {"name": "Register", "organization": CIVIL_REGISTRY.text},
-    "publisher": CIVIL_REGISTRY.text,
-    "language": "en",
-    "sc": {"c": "MOD", "i": "MOD", "a": "LOW"},
-    "access_restriction": RESTRICTION,
-    "use_restriction": RESTRICTION,
-    "topics": [{"taxonomy": "demo", "topic": "persons"}],
-    "data_asset": "persons",
-}
+RECORD = record_metadata(CIVIL_REGISTRY, record_id="CR-1")
 MAPPING = CsvMapping.model_validate(
     {
         "name": "persons",
