@@ -38,18 +38,26 @@ def init(
 
 @app.command()
 def check(folder: FolderArgument) -> None:
-    """Say of every mistake in the files where it is."""
+    """Say of every mistake in the files where it is, and which rule it breaks; warnings alone do no harm."""
     from govbus.service.directory_service import read_folder
 
     files = read_folder(folder)
     for problem in files.problems:
-        typer.echo(str(problem), err=True)
-    if files.problems:
+        typer.echo(f"warning: {problem}" if problem.is_warning else str(problem), err=True)
+    if not all(problem.is_warning for problem in files.problems):
         raise typer.Exit(1)
     content = files.content
+    counts = (
+        (content.agencies, "agencies"),
+        (content.taxonomies, "taxonomies"),
+        (content.assets, "data assets"),
+        (content.packages, "packages"),
+        (content.agreements, "agreements"),
+        (content.codes, "code lists"),
+    )
+    told = ", ".join(f"{len(entries)} {words}" for entries, words in counts if entries)
     typer.echo(
-        f"{content.bus.id}: {len(content.agencies)} agencies, {len(content.packages)} packages, "
-        f"{len(content.agreements)} agreements, no mistakes"
+        f"{content.bus.id}: {told}, {len(files.problems) or 'no'} {'warnings' if files.problems else 'mistakes'}"
     )
 
 

@@ -1,163 +1,87 @@
 """The parts of a directory as they are signed and published: one JSON object each, complete in itself.
 
-Certificates and schemas stand inside the entry, so that whoever holds the entries of a version needs nothing else
-to verify documents of that time (``docs/specs/directory.md``).
+Certificates, schemas and message formats stand inside the entry, so that whoever holds the entries of a version needs
+nothing else to verify documents of that time (``docs/specs/directory.md``).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    ValidationError,
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
+
+from govbus.routing.codes.files import problems_in as code_list_problems
+from govbus.routing.directory import AgreementStatus, AssetKind, Delivery, Sector, TrafficMode
+from govbus.routing.directory_fields import (
+    SORTED,
+    AgencyText,
+    AssetText,
+    Cites,
+    Country,
+    DocumentType,
+    EndMoment,
+    Frequency,
+    LabelText,
+    LanguageTag,
+    Model,
+    Names,
+    Prose,
+    StartMoment,
+    TimeSpan,
+    Title,
+    Uri,
 )
-
-from govbus.document.encoding import time_ms_from_text, time_text
-from govbus.document.ids import AgencyId, PackageId
-from govbus.errors import MetadataError
-from govbus.routing.directory import AgreementStatus, Delivery
+from govbus.routing.directory_parts import (
+    CertificatePart,
+    ContactPart,
+    CuiMarkingPart,
+    CuiPart,
+    EditionPart,
+    ImpactPart,
+    NiemFormatPart,
+    PartyPart,
+    PemText,
+    QueryPointPart,
+    RecordsSchedulePart,
+    RestrictionPart,
+    SchemaPart,
+    StewardPart,
+    TopicPart,
+    TopicReferencePart,
+)
+from govbus.routing.directory_problems import FOUND_CHARACTERS_MAX, problems_of
+from govbus.routing.rules.rule import Profile
 from govbus.schemas.canonical import canonical_json
+from govbus.schemas.compatibility import Compatibility
 
-FOUND_CHARACTERS_MAX = 60
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_DAY_LAST_MS = 86_400_000 - 1
+TOPICS_MAX = 5_000
 
-
-def _start(value: Any) -> Any:
-    """Return milliseconds of an RFC 3339 time, or of the start of a day."""
-    return _moment(value, 0)
-
-
-def _end(value: Any) -> Any:
-    """Return milliseconds of an RFC 3339 time, or of the last moment of a day."""
-    return _moment(value, _DAY_LAST_MS)
+Classification = Literal["public", "internal", "confidential", "restricted"]
+DataCategory = Literal["non-pii", "non-sensitive-pii", "sensitive-pii", "phi"]
+AccessLevel = Literal["public", "restricted public", "non-public"]
+Profiles = Annotated[tuple[Profile, ...], SORTED]
 
 
-def _moment(value: Any, day_offset_ms: int) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("expected a day such as 2026-01-31 or an RFC 3339 time")  # noqa: TRY004  # pydantic's seam
-    try:
-        if _DAY.fullmatch(value):
-            return time_ms_from_text(f"{value}T00:00:00Z") + day_offset_ms
-        return time_ms_from_text(value)
-    except MetadataError as err:
-        raise ValueError("expected a day such as 2026-01-31 or an RFC 3339 time") from err
-
-
-def _agency_id(text: str) -> str:
-    try:
-        return AgencyId.from_text(text).text
-    except MetadataError as err:
-        raise ValueError(err.message) from err
-
-
-def _label(text: str) -> str:
-    try:
-        return PackageId.from_text(text).text
-    except MetadataError as err:
-        raise ValueError(err.message.replace("package id", "id")) from err
-
-
-def _text(length_max: int) -> StringConstraints:
-    return StringConstraints(min_length=1, max_length=length_max, strip_whitespace=True)
-
-
-AgencyText = Annotated[str, AfterValidator(_agency_id)]
-LabelText = Annotated[str, AfterValidator(_label)]
-Title = Annotated[str, _text(255)]
-Prose = Annotated[str, _text(10_000)]
-StartMoment = Annotated[int, BeforeValidator(_start), PlainSerializer(time_text, return_type=str)]
-EndMoment = Annotated[int, BeforeValidator(_end), PlainSerializer(time_text, return_type=str)]
-
-
-def matches(pattern: str, words: str) -> AfterValidator:
-    """Return a validator of texts that the pattern matches; the words say what is expected."""
-    compiled = re.compile(pattern, re.ASCII)
-
-    def check(text: str) -> str:
-        if compiled.fullmatch(text) is None:
-            raise ValueError(f"expected {words}")
-        return text
-
-    return AfterValidator(check)
-
-
-DocumentType = Annotated[
-    str,
-    _text(200),
-    matches(
-        r"[a-z0-9-]+(\.[A-Za-z0-9_-]+)*\.v[1-9][0-9]*",
-        "a reverse domain name that ends in the major version, such as example.civil.person.v1",
-    ),
-]
-Frequency = Annotated[
-    str,
-    _text(60),
-    matches(
-        r"irregular|R[0-9]*/P(?=.)([0-9]+[YMWD])*(T([0-9]+[HMS])+)?",
-        "an ISO 8601 repeating interval such as R/P1D, or irregular",
-    ),
-]
-Email = Annotated[str, _text(254), matches(r"[^@\s]+@[^@\s]+", "an e-mail address")]
-
-
-class Model(BaseModel):
-    """Base of everything that is read from a directory: unknown names are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ContactPart(Model):
-    """Whom to ask."""
-
-    name: Title
-    email: Email
-
-
-class PartyPart(Model):
-    """An agency in a role, and whom to ask there."""
-
-    agency: AgencyText
-    contact: ContactPart
-
-
-class CertificatePart(Model):
-    """A certificate bound to an agency."""
-
-    pem: Annotated[str, StringConstraints(max_length=40_000)]
-    revoked: StartMoment | None = None
-    """Signatures from this moment on are refused."""
-
-
-class SchemaPart(Model):
-    """One version of a package's document schema."""
-
-    id: Annotated[int, Field(ge=100, le=2**31 - 1)]
-    version: Annotated[int, Field(ge=1, le=9999)]
-    definition: dict[str, Any]
-    """The whole document schema: shared metadata and payload."""
-
-
-class BusEntry(Model):
-    """The bus itself."""
+class BusFields(Model):
+    """The bus itself, without its certificates."""
 
     id: AgencyText
+    """Id of the bus, which is an agency too."""
     name: Title
+    """Its name for people."""
     authority: Title
-    anchors: Annotated[
-        tuple[Annotated[str, StringConstraints(max_length=40_000)], ...], Field(min_length=1, max_length=50)
-    ]
+    """Name of the governing authority, which signs the directory."""
+    profiles: Profiles = (Profile.CORE,)
+    """Rules that are switched on for the whole bus; core always is."""
+
+
+class BusEntry(BusFields):
+    """The bus itself."""
+
+    anchors: Annotated[tuple[PemText, ...], Field(min_length=1, max_length=50)]
     """PEM certificates of the authorities whose certificates agencies may use."""
 
 
@@ -165,8 +89,17 @@ class AgencyFields(Model):
     """An agency, without its certificates."""
 
     id: AgencyText
+    """Its id on the bus, such as tax.example."""
     name: Title
-    external_ids: dict[LabelText, Title] = {}
+    """Its name for people."""
+    external_ids: Annotated[dict[LabelText, Title], Field(default_factory=dict), Cites("ID-1")]
+    """Identifiers in other schemes, such as iso6523 or us-omb (rule ID-1)."""
+    sector: Sector = Sector.OTHER
+    """To whom it belongs, as far as the dissemination of CUI asks (rule CUI-5)."""
+    country: Country | None = None
+    """GENC code of the country whose agency it is, such as USA."""
+    lists: Names = ()
+    """Names of the dissemination lists that it is on (CUI control DL ONLY)."""
 
 
 class AgencyEntry(AgencyFields):
@@ -175,69 +108,201 @@ class AgencyEntry(AgencyFields):
     certificates: Annotated[tuple[CertificatePart, ...], Field(max_length=200)] = ()
 
 
+class TaxonomyEntry(Model):
+    """A controlled vocabulary of topics (FEA DRM 2.0, section 6.3)."""
+
+    id: LabelText
+    """Its id on the bus."""
+    name: Title
+    """Its name for people."""
+    description: Prose
+    """What it sorts, and who keeps it."""
+    topics: Annotated[tuple[TopicPart, ...], Field(min_length=1, max_length=TOPICS_MAX)]
+    """Its topics; each id once."""
+
+
+class AssetEntry(Model):
+    """A data asset: a managed container for data (FEA DRM 2.0, section 6.3), described as DCAT-US asks of a dataset."""
+
+    id: AssetText
+    """<agency id>/<name>, such as tax.example/assessments."""
+    title: Annotated[Title, Cites("DCAT-1")]
+    """Its name for people."""
+    description: Annotated[Prose, Cites("DCAT-1")]
+    """What is in it."""
+    kind: AssetKind
+    """What kind of container it is."""
+    geospatial: bool = False
+    """Whether its data have a place on earth (FEA DRM, Geospatial Enablement)."""
+    steward: Annotated[StewardPart, Cites("DRM-6")]
+    """The agency that is responsible for it, and whom to ask there."""
+    publisher: AgencyText | None = None
+    """Id of the agency that makes it available; the steward's unless given. Rule DCAT-1 asks for it."""
+    contact: ContactPart | None = None
+    """Whom the public asks; the steward's contact unless given. Rule DCAT-1 asks for it."""
+    keywords: Annotated[tuple[Title, ...], Field(max_length=1_000)] = ()
+    """Words that people search by. Rule DCAT-1 asks for one at least."""
+    modified: Annotated[StartMoment, Cites("DCAT-1")]
+    """When its content was last changed."""
+    access_level: Annotated[AccessLevel, Cites("DCAT-1")]
+    """Who may have it (DCAT-US 1.1 accessLevel)."""
+    topics: Annotated[tuple[TopicReferencePart, ...], Field(max_length=100)] = ()
+    """What it is about."""
+    rights: Annotated[str, StringConstraints(max_length=2_000)] | None = None
+    """Terms of access, at most 255 characters; required unless the access level is public (rule DCAT-3)."""
+    license: Uri | None = None
+    """Absolute URI of the licence."""
+    languages: Annotated[tuple[LanguageTag, ...], Field(max_length=100)] = ()
+    """BCP 47 tags of the languages it is in."""
+    issued: StartMoment | None = None
+    """When it was first released."""
+    frequency: Frequency | None = None
+    """How often it changes: an ISO 8601 repeating interval, or irregular."""
+    spatial: Title | None = None
+    """Place that it covers."""
+    temporal: TimeSpan | None = None
+    """Time that it covers."""
+    landing_page: Uri | None = None
+    """Page for people."""
+    bureau_codes: Annotated[tuple[Title, ...], Field(max_length=100)] = ()
+    """OMB agency and bureau, NNN:NN (rule DCAT-2)."""
+    program_codes: Annotated[tuple[Title, ...], Field(max_length=100)] = ()
+    """Federal programme, NNN:NNN (rule DCAT-2)."""
+    system_of_records: Uri | None = None
+    """Absolute URI of the Privacy Act notice (SORN)."""
+    access_restriction: RestrictionPart | None = None
+    """Whether and why access is restricted (rule DCAT-5)."""
+    use_restriction: RestrictionPart | None = None
+    """Whether and why use is restricted (rule DCAT-5)."""
+    cui: CuiMarkingPart | None = None
+    """Marking, where it holds controlled unclassified information (rule DCAT-5)."""
+
+
 class PackageFields(Model):
     """An exchange package, without its schemas (FEA DRM 2.0, section 6.5)."""
 
-    id: LabelText
-    name: Title
-    description: Prose
-    steward: PartyPart
-    data_asset: Title
-    types: Annotated[tuple[DocumentType, ...], Field(min_length=1, max_length=50)]
-    classification: Literal["public", "internal", "confidential", "restricted"]
-    data_category: Literal["non-pii", "non-sensitive-pii", "sensitive-pii", "phi"]
-    access_level: Literal["public", "restricted public", "non-public"]
-    frequency: Frequency
+    id: Annotated[LabelText, Cites("DRM-3")]
+    """Its id on the bus, such as tax.assessment."""
+    name: Annotated[Title, Cites("DRM-3")]
+    """Its name for people."""
+    description: Annotated[Prose, Cites("DRM-3")]
+    """What is exchanged, and when a document is sent."""
+    steward: Annotated[PartyPart, Cites("DRM-3")]
+    """The agency that is responsible for the description, and whom to ask there."""
+    data_asset: Annotated[AssetText, Cites("DRM-6")]
+    """Id of the data asset that the documents are from."""
+    types: Annotated[tuple[DocumentType, ...], Field(min_length=1, max_length=50), Cites("DRM-3")]
+    """Values of ce_type."""
+    classification: Annotated[Classification, Cites("DRM-3")]
+    """Of its documents, in general."""
+    data_category: Annotated[DataCategory, Cites("PRV-1")]
+    """What kind of personal data its documents have."""
+    access_level: AccessLevel
+    """Who may have its documents (DCAT-US 1.1 accessLevel)."""
+    frequency: Annotated[Frequency, Cites("DRM-3")]
+    """How often a document is sent: an ISO 8601 repeating interval such as R/P1D, or irregular."""
     delivery: Delivery
+    """A copy in every consumer's inbox, or one copy on a publication topic."""
+    topics: Annotated[tuple[TopicReferencePart, ...], Field(max_length=100)] = ()
+    """What it is about."""
+    query_points: Annotated[tuple[QueryPointPart, ...], Field(max_length=50)] = ()
+    """Where the same data can be asked for."""
+    compatibility: Annotated[Compatibility, Cites("AVR-2")] = Compatibility.FULL_TRANSITIVE
+    """What a new version of the schema must keep (rule AVR-2)."""
 
 
 class PackageEntry(PackageFields):
     """An exchange package."""
 
     schemas: Annotated[tuple[SchemaPart, ...], Field(min_length=1, max_length=50)]
+    niem: Annotated[tuple[NiemFormatPart, ...], Field(max_length=20)] = ()
 
 
 class AgreementEntry(Model):
-    """An exchange agreement."""
+    """An exchange agreement: the permission to exchange one package (NIST SP 800-47, SP 800-53 CA-3)."""
 
-    id: LabelText
+    id: Annotated[LabelText, Cites("DRM-3")]
+    """Its id on the bus; documents name it."""
+    name: Annotated[Title, Cites("DRM-3")]
+    """Its name for people."""
+    description: Annotated[Prose, Cites("DRM-3")]
+    """What the parties have agreed on."""
     package: LabelText
-    supplier: PartyPart
-    consumers: Annotated[tuple[PartyPart, ...], Field(min_length=1, max_length=500)]
-    purpose: Prose
-    legal_authority: Prose
-    valid_from: StartMoment
-    valid_to: EndMoment
+    """Id of the package that is exchanged."""
+    mode: TrafficMode = TrafficMode.LIVE
+    """Whether the real thing is exchanged, or tests (rule TST-1)."""
+    supplier: Annotated[PartyPart, Cites("DRM-3")]
+    """The agency that sends, and whom to ask there."""
+    consumers: Annotated[tuple[PartyPart, ...], Field(min_length=1, max_length=500), Cites("DRM-3")]
+    """The agencies that receive, and whom to ask there."""
+    purpose: Annotated[Prose, Cites("DRM-3")]
+    """What the data are for (CA-3; PT-3)."""
+    legal_authority: Annotated[Prose, Cites("DRM-3")]
+    """Act and section that permit it (CA-3; PT-2)."""
+    valid_from: Annotated[StartMoment, Cites("DRM-3")]
+    """First day or moment."""
+    valid_to: Annotated[EndMoment, Cites("DRM-3")]
+    """Last day or moment."""
+    review_due: Annotated[EndMoment, Cites("DRM-3")]
+    """When the parties look at it again (CA-3 c)."""
     status: AgreementStatus
+    """Whether documents may flow."""
+    profiles: Profiles = ()
+    """Rules that are switched on besides those of the bus."""
+    classification: Annotated[Classification, Cites("DRM-3")]
+    """The highest classification that may pass (rule SEC-8)."""
+    impact: Annotated[ImpactPart, Cites("DRM-3")]
+    """The highest impact that may pass, each objective by itself (CA-3 b; rule SEC-2)."""
+    data_categories: Annotated[tuple[DataCategory, ...], Field(min_length=1), SORTED, Cites("DRM-3")]
+    """Kinds of personal data that authority and purpose cover (PT-2, PT-3; rule PRV-1)."""
+    cui: CuiPart = CuiPart()
+    """Which controlled unclassified information may pass (rule SEC-8)."""
+    system_of_records: Uri | None = None
+    """Absolute URI of the Privacy Act notice (SORN), where there is one."""
+    encryption: bool = False
+    """Whether the payload may be encrypted end to end (AC-4(4); rule SEC-9)."""
+    records_schedule: RecordsSchedulePart | None = None
+    """For documents that name none themselves (rule REC-2)."""
+    frequency: Frequency | None = None
+    """As in the package, where the agreement has one of its own (rule DRM-7)."""
+    frequency_tolerance_percent: Annotated[int, Field(ge=0, le=1_000)] = 50
+    """How much later than the frequency says a document may come, in percent of the interval (rule DRM-7)."""
 
 
-Entry = BusEntry | AgencyEntry | PackageEntry | AgreementEntry
+class CodesEntry(Model):
+    """A code list of this bus: it replaces the one that comes with govbus under the same id."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+
+    id: Annotated[LabelText, Field(alias="list")]
+    """Id of the list, such as cui-categories."""
+    title: Title
+    """What it lists."""
+    editions: Annotated[tuple[EditionPart, ...], Field(min_length=1, max_length=100)]
+    """In the order in which they came into force."""
+
+
+Entry = BusEntry | AgencyEntry | TaxonomyEntry | AssetEntry | PackageEntry | AgreementEntry | CodesEntry
 KINDS: dict[str, type[Entry]] = {
     "bus": BusEntry,
     "agency": AgencyEntry,
+    "taxonomy": TaxonomyEntry,
+    "asset": AssetEntry,
     "package": PackageEntry,
     "agreement": AgreementEntry,
+    "codes": CodesEntry,
 }
 _KIND_OF: dict[type[Any], str] = {model: kind for kind, model in KINDS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a directory, and where."""
-
-    place: str
-    """File or entry."""
-    field: str
-    """Path in it, such as ``certificates.0.file``; empty for the whole."""
-    detail: str
-
-    def __str__(self) -> str:
-        return ": ".join(part for part in (self.place, self.field, self.detail) if part)
+def kind_of(entry: Entry) -> str:
+    """Return the kind of an entry, such as ``agency``."""
+    return _KIND_OF[type(entry)]
 
 
 def place_of(entry: Entry) -> str:
-    """Return ``<kind>/<id>``, unique in a directory."""
-    return f"{_KIND_OF[type(entry)]}/{entry.id}"
+    """Return ``<kind>/<id>``, unique in a directory; an asset's id has a slash of its own."""
+    return f"{kind_of(entry)}/{entry.id}"
 
 
 def entry_json(entry: Entry) -> bytes:
@@ -255,44 +320,14 @@ def entry_from_json(kind: str, octets: bytes) -> Entry:
     if model is None:
         raise ValueError(f"expected one of {', '.join(KINDS)}, found {kind[:FOUND_CHARACTERS_MAX]!r}")
     try:
-        return model.model_validate(json.loads(octets))
+        value = json.loads(octets)
+        if model is CodesEntry and (found := code_list_problems(value)):
+            raise ValueError("; ".join(map(str, found)))
+        return model.model_validate(value)
     except ValidationError as err:
-        raise ValueError("; ".join(str(problem) for problem in problems_of(err, ""))) from err
+        raise ValueError("; ".join(str(problem) for problem in problems_of(err, "", model))) from err
     except RecursionError as err:
         raise ValueError("nested too deep") from err
-
-
-def problems_of(err: ValidationError, place: str) -> list[Problem]:
-    """Return what a model found wrong: field, what was expected, what was found."""
-    details = err.errors(include_url=False)
-    places = [detail["loc"] for detail in details]
-    return [
-        Problem(
-            place, ".".join(map(str, detail["loc"])), _words(detail["type"], detail["msg"], detail["input"])
-        )
-        for detail in details
-        if not (detail["type"] == "too_short" and _has_part(places, detail["loc"]))
-    ]
-
-
-def _has_part(places: list[tuple[int | str, ...]], whole: tuple[int | str, ...]) -> bool:
-    """Return whether something inside `whole` is wrong; then its length says nothing new."""
-    return any(len(place) > len(whole) and place[: len(whole)] == whole for place in places)
-
-
-def _words(kind: str, message: str, found: Any) -> str:
-    match kind:
-        case "missing":
-            return "this field is required"
-        case "extra_forbidden":
-            return "this field is unknown"
-        case "too_short":
-            return "expected at least one"
-        case _:
-            text = message.removeprefix("Value error, ").replace("Input should", "should")
-            text = text[:1].lower() + text[1:]
-            shown = found if isinstance(found, str | int | float) else type(found).__name__
-            return text if "found" in text else f"{text}, found {str(shown)[:FOUND_CHARACTERS_MAX]!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +338,9 @@ class DirectoryContent:
     agencies: tuple[AgencyEntry, ...] = ()
     packages: tuple[PackageEntry, ...] = ()
     agreements: tuple[AgreementEntry, ...] = ()
+    taxonomies: tuple[TaxonomyEntry, ...] = ()
+    assets: tuple[AssetEntry, ...] = ()
+    codes: tuple[CodesEntry, ...] = ()
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> DirectoryContent:
@@ -317,12 +355,23 @@ class DirectoryContent:
         if len(kinds[BusEntry]) != 1:
             raise ValueError(f"expected one bus entry, found {len(kinds[BusEntry])}")
         return cls(
-            kinds[BusEntry][0],
-            tuple(kinds[AgencyEntry]),
-            tuple(kinds[PackageEntry]),
-            tuple(kinds[AgreementEntry]),
+            bus=kinds[BusEntry][0],
+            agencies=tuple(kinds[AgencyEntry]),
+            packages=tuple(kinds[PackageEntry]),
+            agreements=tuple(kinds[AgreementEntry]),
+            taxonomies=tuple(kinds[TaxonomyEntry]),
+            assets=tuple(kinds[AssetEntry]),
+            codes=tuple(kinds[CodesEntry]),
         )
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return every entry, the bus first."""
-        return (self.bus, *self.agencies, *self.packages, *self.agreements)
+        """Return every entry, the bus first, each kind before those that name it."""
+        return (
+            self.bus,
+            *self.agencies,
+            *self.codes,
+            *self.taxonomies,
+            *self.assets,
+            *self.packages,
+            *self.agreements,
+        )

@@ -1,7 +1,7 @@
 """Reads a directory from a folder of YAML files, and says of every mistake where it is.
 
-``bus.yaml``, ``agencies/*.yaml``, ``packages/*.yaml`` and ``agreements/*.yaml``; certificates (PEM) and payload
-schemas (``.avsc``) are files of the same folder, named relative to it (``docs/specs/directory.md``).
+``bus.yaml`` and a folder for each kind of entry; certificates (PEM), payload schemas (``.avsc``) and message formats
+(``.xsd``, ``.json``) are files of the same folder, named relative to it (``docs/specs/directory.md``).
 """
 
 from __future__ import annotations
@@ -9,107 +9,79 @@ from __future__ import annotations
 import base64
 import json
 import textwrap
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from govbus.document.ids import PackageId
 from govbus.errors import RuleError
+from govbus.routing.codes.files import problems_in as code_list_problems
 from govbus.routing.directory import Directory
-from govbus.routing.directory_build import build_directory, problems_in, require_none
+from govbus.routing.directory_build import build_directory
 from govbus.routing.directory_entries import (
     AgencyEntry,
     AgencyFields,
-    AgencyText,
     AgreementEntry,
+    AssetEntry,
     BusEntry,
-    CertificatePart,
+    BusFields,
+    CodesEntry,
     DirectoryContent,
-    Model,
+    Entry,
     PackageEntry,
     PackageFields,
-    Problem,
-    SchemaPart,
-    StartMoment,
-    Title,
-    matches,
+    TaxonomyEntry,
     place_of,
-    problems_of,
 )
+from govbus.routing.directory_fields import Model
+from govbus.routing.directory_file_models import (
+    FOLDERS,
+    VALIDITY_DAYS_DEFAULT,
+    AgencyFile,
+    BusFile,
+    NiemFormatLine,
+    PackageFile,
+    SchemaLine,
+)
+from govbus.routing.directory_parts import CertificatePart, NiemFormatFields, NiemFormatPart, SchemaPart
+from govbus.routing.directory_problems import Problem, problems_of, require_none
+from govbus.routing.directory_registration import cited, problems_in
+from govbus.routing.rules.rule import Profile
 from govbus.routing.yaml_text import YamlTextError, yaml_text
 from govbus.schemas.compose import compose_document_schema
 from govbus.signing.certificates import Certificate
 
 BUS_FILE = "bus.yaml"
-AGENCIES, PACKAGES, AGREEMENTS = "agencies/", "packages/", "agreements/"
-VALIDITY_DAYS_DEFAULT = 365
 
 _M = TypeVar("_M", bound=Model)
-
-FileName = Annotated[
-    str,
-    StringConstraints(max_length=200),
-    matches(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./-]*", "a file name relative to the folder"),
-]
-
-
-class BusFile(Model):
-    """``bus.yaml``."""
-
-    id: AgencyText
-    name: Title
-    authority: Title
-    anchors: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=50)]
-    validity_days: Annotated[int, Field(ge=1, le=3650)] = VALIDITY_DAYS_DEFAULT
-
-
-class CertificateLine(Model):
-    """A certificate named in ``agencies/*.yaml``."""
-
-    file: FileName
-    revoked: StartMoment | None = None
-
-
-class AgencyFile(AgencyFields):
-    """``agencies/*.yaml``."""
-
-    certificates: Annotated[tuple[CertificateLine, ...], Field(max_length=200)] = ()
-
-
-class SchemaLine(Model):
-    """A payload schema named in ``packages/*.yaml``."""
-
-    file: FileName
-    id: Annotated[int, Field(ge=100, le=2**31 - 1)]
-    version: Annotated[int, Field(ge=1, le=9999)]
-
-
-class PackageFile(PackageFields):
-    """``packages/*.yaml``."""
-
-    schemas: Annotated[tuple[SchemaLine, ...], Field(min_length=1, max_length=50)]
 
 
 class DirectoryFiles:
     """A folder of directory files, read; `problems` has everything that is wrong with it."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes], *, at_ms: int) -> None:
         """Read the files.
 
         Args:
             files: content by name relative to the folder, with ``/`` between its parts.
+            at_ms: when they are to be registered, milliseconds since 1970.
         """
         self._files = files
         self._sources: dict[str, str] = {}
         self.problems: list[Problem] = []
+        """Everything that is wrong, warnings included."""
         self.validity_days = VALIDITY_DAYS_DEFAULT
         """For how long a version of this directory is good."""
+        self._unread: set[str] = set()
+        """Kinds of entries of which a file could not be read."""
         self._content = self._read()
-        if self._content is not None and not self.problems:
-            for problem in problems_in(self._content):
-                place = self._sources.get(problem.place, problem.place)
-                self.problems.append(Problem(place, problem.field, problem.detail))
+        if self._content is not None:
+            for problem in problems_in(self._content, at_ms=at_ms, unread=self._unread):
+                self.problems.append(replace(problem, place=self._sources.get(problem.place, problem.place)))
+        profiles = {Profile.CORE} if self._content is None else {*self._content.bus.profiles, Profile.CORE}
+        self.problems = cited(self.problems, profiles)
 
     @property
     def content(self) -> DirectoryContent:
@@ -123,40 +95,40 @@ class DirectoryFiles:
         return self._content
 
     def _read(self) -> DirectoryContent | None:
-        bus: BusEntry | None = None
-        agencies: list[AgencyEntry] = []
-        packages: list[PackageEntry] = []
-        agreements: list[AgreementEntry] = []
+        entries: list[Entry] = []
         if BUS_FILE not in self._files:
-            self.problems.append(Problem(BUS_FILE, "", "this file is required"))
+            self._problem(BUS_FILE, "", "this file is required")
         for name in sorted(self._files):
             if not name.endswith((".yaml", ".yml")):
                 continue
-            if name == BUS_FILE:
-                bus = self._bus(name)
-            elif _is_in(name, AGENCIES):
-                self._take(agencies, self._agency(name), name)
-            elif _is_in(name, PACKAGES):
-                self._take(packages, self._package(name), name)
-            elif _is_in(name, AGREEMENTS):
-                self._take(agreements, self._model(name, AgreementEntry), name)
-            else:
-                self.problems.append(
-                    Problem(
-                        name,
-                        "",
-                        f"expected {BUS_FILE}, or a .yaml file in {AGENCIES}, {PACKAGES} or {AGREEMENTS}",
-                    )
-                )
-        if bus is None:
+            kind = _kind(name)
+            before = len(self.problems)
+            entry = self._entry(kind, name)
+            if entry is not None:
+                entries.append(entry)
+                self._sources[place_of(entry)] = name
+            if len(self.problems) > before:
+                self._unread.add(kind)
+        if not any(isinstance(entry, BusEntry) for entry in entries):
             return None
-        self._sources[place_of(bus)] = BUS_FILE
-        return DirectoryContent(bus, tuple(agencies), tuple(packages), tuple(agreements))
+        return DirectoryContent.of(entries)
 
-    def _take(self, entries: list[Any], entry: Any, name: str) -> None:
-        if entry is not None:
-            entries.append(entry)
-            self._sources[place_of(entry)] = name
+    def _entry(self, kind: str, name: str) -> Entry | None:
+        readers: dict[str, Callable[[str], Entry | None]] = {
+            "bus": self._bus,
+            "agency": self._agency,
+            "taxonomy": lambda name: self._model(name, TaxonomyEntry),
+            "asset": lambda name: self._model(name, AssetEntry),
+            "package": self._package,
+            "agreement": lambda name: self._model(name, AgreementEntry),
+            "codes": self._codes,
+        }
+        reader = readers.get(kind)
+        if reader is None:
+            folders = ", ".join(FOLDERS)
+            self._problem(name, "", f"expected {BUS_FILE}, or a .yaml file in one of {folders}")
+            return None
+        return reader(name)
 
     def _bus(self, name: str) -> BusEntry | None:
         model = self._model(name, BusFile)
@@ -164,13 +136,9 @@ class DirectoryFiles:
             return None
         self.validity_days = model.validity_days
         anchors = [self._pem(name, f"anchors.{index}", file) for index, file in enumerate(model.anchors)]
-        return (
-            BusEntry(
-                id=model.id, name=model.name, authority=model.authority, anchors=tuple(filter(None, anchors))
-            )
-            if all(anchors)
-            else None
-        )
+        if not all(anchors):
+            return None
+        return BusEntry.model_construct(**_fields(model, BusFields), anchors=tuple(anchors))
 
     def _agency(self, name: str) -> AgencyEntry | None:
         model = self._model(name, AgencyFile)
@@ -181,27 +149,34 @@ class DirectoryFiles:
             pem = self._pem(name, f"certificates.{index}.file", line.file)
             if pem is not None:
                 certificates.append(CertificatePart.model_construct(pem=pem, revoked=line.revoked))
-        return AgencyEntry.model_construct(
-            **{field: getattr(model, field) for field in AgencyFields.model_fields},
-            certificates=tuple(certificates),
-        )
+        return AgencyEntry.model_construct(**_fields(model, AgencyFields), certificates=tuple(certificates))
 
     def _package(self, name: str) -> PackageEntry | None:
         model = self._model(name, PackageFile)
         if model is None:
             return None
         package = PackageId(model.id)
-        schemas = []
-        for index, line in enumerate(model.schemas):
-            definition = self._definition(name, f"schemas.{index}.file", line, package)
-            if definition is not None:
-                schemas.append(
-                    SchemaPart.model_construct(id=line.id, version=line.version, definition=definition)
-                )
+        schemas = [
+            self._schema(name, f"schemas.{index}.file", line, package)
+            for index, line in enumerate(model.schemas)
+        ]
+        formats = [
+            self._niem_format(name, f"niem.{index}.files", line) for index, line in enumerate(model.niem)
+        ]
         return PackageEntry.model_construct(
-            **{field: getattr(model, field) for field in PackageFields.model_fields},
-            schemas=tuple(schemas),
+            **_fields(model, PackageFields),
+            schemas=_present(schemas),
+            niem=_present(formats),
         )
+
+    def _codes(self, name: str) -> CodesEntry | None:
+        value = self._yaml(name)
+        if value is None:
+            return None
+        found = code_list_problems(value)
+        for problem in found:
+            self._problem(name, problem.field, problem.detail)
+        return None if found else self._model(name, CodesEntry)
 
     def _pem(self, name: str, field: str, file: str) -> str | None:
         """Return the certificate in a file and nothing else of it: a private key beside it must not be published."""
@@ -211,43 +186,65 @@ class DirectoryFiles:
         try:
             return _pem_text(Certificate.from_pem(octets).der)
         except RuleError as err:
-            self.problems.append(Problem(name, field, f"{file}: {err.message}"))
+            self._problem(name, field, f"{file}: {err.message}", err.rule)
             return None
 
-    def _definition(
-        self, name: str, field: str, line: SchemaLine, package: PackageId
-    ) -> dict[str, Any] | None:
+    def _schema(self, name: str, field: str, line: SchemaLine, package: PackageId) -> SchemaPart | None:
         octets = self._file(name, field, line.file)
         if octets is None:
             return None
         try:
             body = json.loads(octets)
         except (ValueError, RecursionError):
-            self.problems.append(Problem(name, field, f"{line.file} is not JSON"))
+            self._problem(name, field, f"{line.file} is not JSON")
             return None
         if not isinstance(body, dict):
-            self.problems.append(Problem(name, field, f"{line.file}: the payload schema must be a record"))
+            self._problem(name, field, f"{line.file}: the payload schema must be a record")
             return None
         try:
-            return compose_document_schema(package, line.version, body)
+            definition = compose_document_schema(package, line.version, body)
         except RuleError as err:
-            self.problems.append(Problem(name, field, f"{line.file}: {err.message}"))
+            self._problem(name, field, f"{line.file}: {err.message}", err.rule)
             return None
+        return SchemaPart.model_construct(id=line.id, version=line.version, definition=definition)
+
+    def _niem_format(self, name: str, field: str, line: NiemFormatLine) -> NiemFormatPart | None:
+        contents: dict[str, str] = {}
+        for index, file in enumerate(line.files):
+            octets = self._file(name, f"{field}.{index}", file)
+            try:
+                contents[file] = (octets or b"").decode("utf-8")
+            except UnicodeDecodeError:
+                self._problem(name, f"{field}.{index}", f"{file} is not a text in UTF-8")
+        return NiemFormatPart.model_construct(**_fields(line, NiemFormatFields), schemas=contents)
 
     def _file(self, name: str, field: str, file: str) -> bytes | None:
         octets = self._files.get(file)
         if octets is None:
-            self.problems.append(Problem(name, field, f"there is no file {file} in the folder"))
+            self._problem(name, field, f"there is no file {file} in the folder")
         return octets
 
     def _model(self, name: str, model: type[_M]) -> _M | None:
+        value = self._yaml(name)
+        if value is None:
+            return None
         try:
-            return model.model_validate(yaml_text(self._files[name]))
+            return model.model_validate(value)
         except ValidationError as err:
-            self.problems.extend(problems_of(err, name))
+            self.problems.extend(problems_of(err, name, model))
+            return None
+
+    def _yaml(self, name: str) -> Any:
+        """Return the value of a YAML file, or None where it is none."""
+        try:
+            value = yaml_text(self._files[name])
         except YamlTextError as err:
-            self.problems.append(Problem(name, "", str(err)))
-        return None
+            self._problem(name, "", str(err))
+            return None
+        return {} if value is None or value == "" else value
+
+    def _problem(self, name: str, field: str, detail: str, rule: str = "") -> None:
+        self.problems.append(Problem(name, field, detail, rule))
 
 
 def directory_from_files(
@@ -264,12 +261,28 @@ def directory_from_files(
     Raises:
         DirectoryError: naming the first mistake by file and field, and how many more there are.
     """
-    content = DirectoryFiles(files).content
+    content = DirectoryFiles(files, at_ms=issued_ms).content
     return build_directory(content, version=version, issued_ms=issued_ms, expires_ms=expires_ms)
 
 
-def _is_in(name: str, folder: str) -> bool:
-    return name.startswith(folder) and "/" not in name[len(folder) :]
+def _kind(name: str) -> str:
+    """Return the kind of entry that a file holds: empty where its place is none for a YAML file."""
+    if name == BUS_FILE:
+        return "bus"
+    folder, _, rest = name.partition("/")
+    return FOLDERS.get(f"{folder}/", "") if rest and "/" not in rest else ""
+
+
+def _fields(model: Model, base: type[Model]) -> dict[str, Any]:
+    """Return the fields of a file that its entry has too."""
+    return {field: getattr(model, field) for field in base.model_fields}
+
+
+_T = TypeVar("_T")
+
+
+def _present(parts: Iterable[_T | None]) -> tuple[_T, ...]:
+    return tuple(part for part in parts if part is not None)
 
 
 def _pem_text(der: bytes) -> str:

@@ -22,16 +22,10 @@ from govbus.document.record import SIGNATURE, VALUE_BYTES_MAX, Record
 from govbus.errors import DirectoryError, RuleError
 from govbus.routing.directory import Directory
 from govbus.routing.directory_build import build_directory
-from govbus.routing.directory_entries import (
-    AgencyText,
-    DirectoryContent,
-    Model,
-    StartMoment,
-    entry_from_json,
-    entry_json,
-    place_of,
-    problems_of,
-)
+from govbus.routing.directory_entries import DirectoryContent, entry_from_json, entry_json, place_of
+from govbus.routing.directory_fields import AgencyText, Model, StartMoment
+from govbus.routing.directory_problems import problems_of, require_none
+from govbus.routing.directory_registration import problems_in
 from govbus.schemas.canonical import canonical_json
 from govbus.signing.certificates import Certificate
 from govbus.signing.jws import DIRECTORY_TYP, DetachedSignature, sign_detached
@@ -46,7 +40,11 @@ PENDING_BYTES_MAX = 256_000_000
 """Entries kept that no version of the directory names yet."""
 PENDING_MANIFESTS_MAX = 1_000
 
-_ENTRY_KEY = re.compile(r"(bus|agency|package|agreement)/([a-z0-9.-]{1,100})/([0-9a-f]{64})")
+_ENTRY_KEY = re.compile(
+    r"((?:bus|agency|taxonomy|package|agreement|codes)/[a-z0-9.-]{1,100}|asset/[a-z0-9.-]{1,100}/[a-z0-9.-]{1,118})"
+    r"/([0-9a-f]{64})"
+)
+"""``<kind>/<id>/<hash>``; the id of an asset has a slash of its own."""
 _MANIFEST_KEY = re.compile(r"version/([1-9][0-9]{0,9})")
 _HASH = StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")
 _KEY = StringConstraints(pattern=f"^{_ENTRY_KEY.pattern}$")
@@ -125,7 +123,7 @@ def directory_records(
         raise DirectoryError(f"this topic holds the directory of {head.bus}, not of {content.bus.id}")
     if head is not None and at_ms < head.issued_ms:
         raise DirectoryError(f"version {head.version} was issued later than this machine's clock")
-    build_directory(content, version=version, issued_ms=at_ms, expires_ms=expires_ms)
+    require_none(problems_in(content, at_ms=at_ms))
     values = entry_values(content)
     manifest = Manifest.model_construct(
         format=FORMAT,
@@ -215,7 +213,7 @@ class DirectoryReader:
         if (match := _MANIFEST_KEY.fullmatch(key)) is not None:
             self._take_manifest(record, int(match[1]), value)
         elif (match := _ENTRY_KEY.fullmatch(key)) is not None:
-            self._take_entry(key, match[3], value)
+            self._take_entry(key, match[2], value)
         else:
             raise _broken(record, "its key is neither <kind>/<id>/<sha256> nor version/<number>")
         return self._advance(record)
@@ -334,7 +332,7 @@ def _manifest(record: Record, octets: bytes) -> Manifest:
         fields: Any = json.loads(octets)
         manifest = Manifest.model_validate(fields)
     except ValidationError as err:
-        raise _broken(record, str(problems_of(err, "")[0])) from err
+        raise _broken(record, str(problems_of(err, "", Manifest)[0])) from err
     except (ValueError, RecursionError) as err:
         raise _broken(record, "it is not JSON") from err
     if canonical_json(fields) != octets:

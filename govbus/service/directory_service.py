@@ -19,6 +19,7 @@ from govbus.errors import ConfigError, DirectoryError, TransportConfigError, Tra
 from govbus.routing.directory import Directory
 from govbus.routing.directory_files import DirectoryFiles
 from govbus.routing.directory_records import DirectoryReader, directory_records, entry_values
+from govbus.service.processes import clock_ms
 from govbus.signing.certificates import Certificate
 from govbus.signing.signer import Signer
 from govbus.transport.base import Subscriber, TopicPartition, Transport
@@ -37,13 +38,17 @@ READ_BACK_PAUSE_S = 0.05
 RETRY_PAUSE_S = 1.0
 EXPIRY_WARNING_MS = 30 * 86_400_000
 _DAY_MS = 86_400_000
-_SUFFIXES = frozenset({".yaml", ".yml", ".pem", ".crt", ".avsc"})
+_SUFFIXES = frozenset({".yaml", ".yml", ".pem", ".crt", ".avsc", ".xsd", ".json", ".jschema"})
 _KEYS = "keys"
 _PEM_END = b"-----END CERTIFICATE-----"
 
 
-def read_folder(folder: Path) -> DirectoryFiles:
+def read_folder(folder: Path, *, at_ms: int | None = None) -> DirectoryFiles:
     """Read a folder of directory files; folders named ``keys`` and hidden ones are left alone.
+
+    Args:
+        folder: that holds ``bus.yaml``.
+        at_ms: when its entries are to be registered, milliseconds since 1970; now unless given.
 
     Raises:
         ConfigError: if the folder or a file in it cannot be read, or is beyond the limits.
@@ -67,7 +72,7 @@ def read_folder(folder: Path) -> DirectoryFiles:
             files["/".join(parts)] = path.read_bytes()
     except OSError as err:
         raise ConfigError(f"{err.filename or folder} cannot be read: {err.strerror}") from err
-    return DirectoryFiles(files)
+    return DirectoryFiles(files, at_ms=clock_ms() if at_ms is None else at_ms)
 
 
 def read_certificates(path: Path) -> tuple[Certificate, ...]:

@@ -28,9 +28,14 @@ POPULATION_REGISTER = AgencyId("population-register.example")
 PERSON = PackageId("civil.person")
 PERSON_TYPE = "example.civil.person.v1"
 PERSON_SCHEMA_ID = 100
+TAXONOMY = "example-topics"
+PERSONS_TOPIC = "persons"
 
 _PERSON_SCHEMA = "domains/civil/person/v1"
 _DAY_MS = 86_400_000
+_REVIEW_DAYS = 365
+_LINE_CHARACTERS = 110
+_TOPIC = {"taxonomy": TAXONOMY, "topic": PERSONS_TOPIC}
 _CLOCK_TOLERANCE_MS = _DAY_MS
 """Certificates are good from a day before, so that clocks of other machines may lag."""
 
@@ -58,6 +63,11 @@ class SampleDirectory:
     def key(self, agency: AgencyId) -> Path:
         """Return the private key of an agency's seal."""
         return self.folder / "keys" / f"{agency}.key.pem"
+
+    @staticmethod
+    def asset(supplier: AgencyId) -> str:
+        """Return the id of the data asset that a supplier's persons are from."""
+        return f"{supplier}/persons"
 
     @staticmethod
     def agreement(supplier: AgencyId) -> str:
@@ -97,8 +107,10 @@ def write_sample_directory(
         writer.write_bus()
         for agency in dict.fromkeys((BUS, *suppliers, *consumers)):
             writer.write_agency(agency)
+        writer.write_taxonomy()
         writer.write_package(suppliers[0], delivery)
         for supplier in suppliers:
+            writer.write_asset(supplier)
             writer.write_agreement(supplier, consumers)
     except OSError as err:
         raise ConfigError(f"{folder} cannot be written: {err.strerror}") from err
@@ -118,6 +130,7 @@ class _Writer:
         self, folder: Path, *, at_ms: int, days: int, algorithm: Algorithm, password: bytes | None
     ) -> None:
         self._folder = folder
+        self._at_ms = at_ms
         self._from_ms = at_ms - _CLOCK_TOLERANCE_MS
         self._to_ms = at_ms + days * _DAY_MS
         self._algorithm = algorithm
@@ -137,6 +150,7 @@ class _Writer:
                 "id": BUS.text,
                 "name": "Example bus",
                 "authority": "Example governing authority",
+                "profiles": ["core", "cui", "dcat-us", "us-federal"],
                 "anchors": ["certificates/root.pem"],
                 "validity_days": 365,
             },
@@ -144,10 +158,58 @@ class _Writer:
 
     def write_agency(self, agency: AgencyId) -> None:
         self._write_issued(agency.text, f"{agency} seal")
-        name = agency.text.partition(".")[0].replace("-", " ").capitalize()
         self._write_yaml(
             f"agencies/{agency}.yaml",
-            {"id": agency.text, "name": name, "certificates": [{"file": f"certificates/{agency}.pem"}]},
+            {
+                "id": agency.text,
+                "name": _name(agency),
+                "certificates": [{"file": f"certificates/{agency}.pem"}],
+            },
+        )
+
+    def write_taxonomy(self) -> None:
+        self._write_yaml(
+            f"taxonomies/{TAXONOMY}.yaml",
+            {
+                "id": TAXONOMY,
+                "name": "Example topics",
+                "description": "What documents of the example bus are about; kept by its governing authority.",
+                "topics": [
+                    {"id": "population", "name": "Population"},
+                    {
+                        "id": PERSONS_TOPIC,
+                        "name": "Persons",
+                        "description": "Who somebody is and where they live.",
+                        "broader": "population",
+                    },
+                ],
+            },
+        )
+
+    def write_asset(self, supplier: AgencyId) -> None:
+        self._write_yaml(
+            f"assets/{supplier}.persons.yaml",
+            {
+                "id": SampleDirectory.asset(supplier),
+                "title": f"Persons on file at {_name(supplier)}",
+                "description": "Every person that the agency has on file, with name, birth and address.",
+                "kind": "database",
+                "steward": _party(supplier),
+                "publisher": supplier.text,
+                "contact": _party(supplier)["contact"],
+                "keywords": ["population", "persons"],
+                "modified": time_text(self._at_ms)[:10],
+                "access_level": "non-public",
+                "topics": [_TOPIC],
+                "rights": "For the purposes of the exchange agreements only.",
+                "languages": ["en"],
+                "frequency": "irregular",
+                "access_restriction": {
+                    "status": "Restricted - Fully",
+                    "specific": ["FOIA (b)(6) Personal Information"],
+                },
+                "use_restriction": {"status": "Restricted - Partly", "specific": ["Other"]},
+            },
         )
 
     def write_package(self, steward: AgencyId, delivery: str) -> None:
@@ -160,7 +222,7 @@ class _Writer:
                 "name": "Person",
                 "description": "A person as one agency has them on file, new or changed.",
                 "steward": _party(steward),
-                "data_asset": f"{steward}/persons",
+                "data_asset": SampleDirectory.asset(steward),
                 "types": [PERSON_TYPE],
                 "schemas": [
                     {"file": f"schemas/{PERSON}.v1.avsc", "id": PERSON_SCHEMA_ID, "version": 1},
@@ -170,6 +232,7 @@ class _Writer:
                 "access_level": "non-public",
                 "frequency": "irregular",
                 "delivery": delivery,
+                "topics": [_TOPIC],
             },
         )
 
@@ -179,6 +242,8 @@ class _Writer:
             f"agreements/{identifier}.yaml",
             {
                 "id": identifier,
+                "name": f"Persons from {_name(supplier)}",
+                "description": "The supplier sends every person that is new or changed in its files.",
                 "package": PERSON.text,
                 "supplier": _party(supplier),
                 "consumers": [_party(consumer) for consumer in consumers],
@@ -186,7 +251,18 @@ class _Writer:
                 "legal_authority": "Example Population Register Act, section 3",
                 "valid_from": time_text(self._from_ms),
                 "valid_to": time_text(self._to_ms),
+                "review_due": time_text(self._at_ms + _REVIEW_DAYS * _DAY_MS),
                 "status": "active",
+                "classification": "confidential",
+                "impact": {"c": "MOD", "i": "MOD", "a": "MOD"},
+                "data_categories": ["non-pii", "non-sensitive-pii", "sensitive-pii"],
+                "records_schedule": {
+                    "authority": "DAA-GRS-2017-0003-0002",
+                    "retention_type": "Event_age",
+                    "years": 7,
+                    "event_type": "final action",
+                    "final_disposition": "Destroy",
+                },
             },
         )
 
@@ -208,12 +284,21 @@ class _Writer:
             file.write(key_pem)
 
     def _write_yaml(self, name: str, fields: dict[str, Any]) -> None:
-        self._write(name, yaml.safe_dump(fields, sort_keys=False, allow_unicode=True).encode("utf-8"))
+        self._write(
+            name,
+            yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=_LINE_CHARACTERS).encode(
+                "utf-8"
+            ),
+        )
 
     def _write(self, name: str, octets: bytes) -> None:
         path = self._folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(octets)
+
+
+def _name(agency: AgencyId) -> str:
+    return agency.text.partition(".")[0].replace("-", " ").capitalize()
 
 
 def _party(agency: AgencyId) -> dict[str, Any]:

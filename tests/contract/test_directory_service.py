@@ -92,7 +92,7 @@ async def test_publish_and_read(authority, transport):
     second = await authority.publish(NOW_MS + DAY_MS)
     reader = await read_directory(transport, authority.certificates)
 
-    assert [(1, 8, True), (1, 0, False), (2, 1, True)] == [
+    assert [(1, 11, True), (1, 0, False), (2, 1, True)] == [
         (one.directory.version, one.entries_new, one.is_new) for one in (first, again, second)
     ]
     assert ("Civil registry", "Registry") == tuple(

@@ -35,8 +35,11 @@ def test_commands(embedded_kafka_factory, tmp_path, monkeypatch):
         return result.exit_code, result.output
 
     assert f"govbus directory apply {folder} --key {key}" in run("init", folder)[1]
-    assert (0, "bus.example: 4 agencies, 1 packages, 2 agreements, no mistakes\n") == run("check", folder)
-    assert (0, "published version 1, 8 entries new\n") == run(
+    assert (
+        0,
+        "bus.example: 4 agencies, 1 taxonomies, 2 data assets, 1 packages, 2 agreements, no mistakes\n",
+    ) == run("check", folder)
+    assert (0, "published version 1, 11 entries new\n") == run(
         "apply", folder, "--key", key, "--certificate", certificate
     )
     assert (0, "nothing to do: version 1 says the same\n") == run(

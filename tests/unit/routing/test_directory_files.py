@@ -135,7 +135,7 @@ def test_private_key_stays_out(files, sample):
     file = "certificates/civil-registry.example.pem"
     files[file] += sample.key(CIVIL_REGISTRY).read_bytes()
 
-    entries = [entry.model_dump_json() for entry in DirectoryFiles(files).content.entries()]
+    entries = [entry.model_dump_json() for entry in DirectoryFiles(files, at_ms=AT_MS).content.entries()]
 
     assert any("BEGIN CERTIFICATE" in entry for entry in entries)
     assert not any("PRIVATE KEY" in entry for entry in entries)
@@ -147,7 +147,7 @@ def foreign_pem(subject="x"):
 
 
 PARTY = {"agency": "population-register.example", "contact": {"name": "a", "email": "a@b"}}
-BODY = {"type": "record", "name": "x.B", "fields": []}
+BODY = {"type": "record", "name": "x.B", "doc": "A body.", "fields": []}
 MISTAKES = {
     "no bus file": (lambda f: f.pop("bus.yaml"), "bus.yaml: this file is required"),
     "file in no known place": (
@@ -224,11 +224,11 @@ MISTAKES = {
         lambda f: f.update(
             {
                 "schemas/civil.person.v1.avsc": json.dumps(
-                    BODY | {"fields": [{"name": "a", "type": "strong"}]}
+                    BODY | {"fields": [{"name": "a", "doc": "A field.", "type": "strong"}]}
                 ).encode()
             }
         ),
-        f"{PERSON}: schemas.0: not an Avro schema",
+        f"{PERSON}: schemas.0.definition.fields.1.type.fields.0.type: type 'x.strong' is not defined",
     ),
     "core schema id": (
         lambda f: change(
@@ -301,7 +301,7 @@ MISTAKES = {
         f"{AGREEMENT}: package: package tax.return is not in the directory",
     ),
     "ends before it begins": (
-        lambda f: change(f, AGREEMENT, valid_to="2020-01-01"),
+        lambda f: change(f, AGREEMENT, valid_from="2028-01-02", valid_to="2028-01-01"),
         f"{AGREEMENT}: valid_to: lies before valid_from",
     ),
 }
@@ -312,7 +312,7 @@ def test_mistakes(name, files):
     """Each mistake is reported once, with file, field, what was expected and what was found."""
     spoil, expected = MISTAKES[name]
     spoil(files)
-    problems = [str(problem) for problem in DirectoryFiles(files).problems]
+    problems = [str(problem) for problem in DirectoryFiles(files, at_ms=AT_MS).problems]
 
     assert 1 == len(problems), problems
     assert expected in problems[0]
@@ -326,7 +326,7 @@ def test_several_mistakes(files):
     change(files, SEAL, name=None, colour="red")
     change(files, AGREEMENT, status="asleep")
 
-    assert 3 == len(DirectoryFiles(files).problems)
+    assert 3 == len(DirectoryFiles(files, at_ms=AT_MS).problems)
     with pytest.raises(DirectoryError, match=r"\(and 2 more\)"):
         build(files)
 

@@ -49,7 +49,7 @@ class Bus:
     def next(self, *, at_ms=AT_MS, head="current", **changes):
         """Records of the next version, its manifest changed and signed again."""
         out = directory_records(
-            DirectoryFiles(self.files).content,
+            DirectoryFiles(self.files, at_ms=AT_MS).content,
             signer=self.signer,
             head=self.reader.head if head == "current" else head,
             at_ms=at_ms,
@@ -420,7 +420,7 @@ def test_publishing_for_another_bus(bus):
 
     other = {name: octets.replace(b"bus.example", b"sub.example") for name, octets in bus.files.items()}
     other["certificates/sub.example.pem"] = other["certificates/bus.example.pem"]
-    content = DirectoryFiles(other).content
+    content = DirectoryFiles(other, at_ms=AT_MS).content
 
     with pytest.raises(DirectoryError, match=r"holds the directory of bus\.example, not of"):
         directory_records(content, signer=bus.signer, head=head, at_ms=AT_MS, expires_ms=AT_MS + 1)

@@ -28,7 +28,7 @@ def test_sample_is_in_order(tmp_path):
     """The sample folder has no mistakes, and a key for everyone that fits its certificate."""
     sample = write_sample_directory(tmp_path / "new" / "directory", at_ms=AT_MS)
 
-    assert [] == read_folder(sample.folder).problems
+    assert [] == read_folder(sample.folder, at_ms=AT_MS).problems
     for agency in (BUS, CIVIL_REGISTRY, HEALTH_FUND, POPULATION_REGISTER):
         signer = KeySigner.from_pem(
             sample.key(agency).read_bytes(), sample.certificate(agency).read_bytes(), kid="x"
@@ -101,7 +101,7 @@ def test_what_is_read(tmp_path, monkeypatch):
     """Keys, hidden files and files of other kinds are not read."""
     sample = write_sample_directory(tmp_path / "directory", at_ms=AT_MS)
     seen = {}
-    monkeypatch.setattr(directory_service, "DirectoryFiles", seen.update)
+    monkeypatch.setattr(directory_service, "DirectoryFiles", lambda files, **_: seen.update(files))
     (sample.folder / ".git").mkdir()
     (sample.folder / ".git" / "x.yaml").write_text("")
     (sample.folder / "README.md").write_text("")
