@@ -25,6 +25,7 @@ CLASSICAL_ALGORITHMS: Final = frozenset({Algorithm.ED25519, Algorithm.ES256, Alg
 """Algorithms that a quantum computer would break."""
 CLASSICAL_UNTIL_MS: Final = 2_082_758_400_000
 """2036-01-01: NIST IR 8547 (draft) disallows quantum-vulnerable signatures after 2035."""
+DECISIONS: Final = frozenset(Outcome)
 OBJECTIVES: Final = (("c", "confidentiality"), ("i", "integrity"), ("a", "availability"))
 
 RULES = (
@@ -203,7 +204,7 @@ def audit_record_breaches(entry: LogEntry) -> Iterator[Breach]:
     statement was read, its origin; identity is the signed statement, or the hash of a record without one. A decision
     against the document names at least one rule.
     """
-    if entry.decision not in Outcome:
+    if entry.decision not in DECISIONS:
         yield Breach("SEC-7", "decision", "type and outcome of the event are missing")
     if entry.time_ms <= 0:
         yield Breach("SEC-7", "time", "when it happened is missing")
