@@ -16,9 +16,12 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 from govbus.routing.codes.files import problems_in as code_list_problems
 from govbus.routing.directory import AgreementStatus, AssetKind, Delivery, Sector, TrafficMode
 from govbus.routing.directory_fields import (
-    SORTED,
+    UNIQUE,
     AgencyText,
+    AssetFrequency,
     AssetText,
+    AssetTimeSpan,
+    AssetUri,
     Cites,
     Country,
     DocumentType,
@@ -30,7 +33,6 @@ from govbus.routing.directory_fields import (
     Names,
     Prose,
     StartMoment,
-    TimeSpan,
     Title,
     Uri,
 )
@@ -62,7 +64,7 @@ TOPICS_MAX = 5_000
 Classification = Literal["public", "internal", "confidential", "restricted"]
 DataCategory = Literal["non-pii", "non-sensitive-pii", "sensitive-pii", "phi"]
 AccessLevel = Literal["public", "restricted public", "non-public"]
-Profiles = Annotated[tuple[Profile, ...], SORTED]
+Profiles = Annotated[tuple[Profile, ...], UNIQUE]
 
 
 class BusFields(Model):
@@ -124,7 +126,7 @@ class TaxonomyEntry(Model):
 class AssetEntry(Model):
     """A data asset: a managed container for data (FEA DRM 2.0, section 6.3), described as DCAT-US asks of a dataset."""
 
-    id: AssetText
+    id: Annotated[AssetText, Cites("DCAT-4")]
     """<agency id>/<name>, such as tax.example/assessments."""
     title: Annotated[Title, Cites("DCAT-1")]
     """Its name for people."""
@@ -150,25 +152,25 @@ class AssetEntry(Model):
     """What it is about."""
     rights: Annotated[str, StringConstraints(max_length=2_000)] | None = None
     """Terms of access, at most 255 characters; required unless the access level is public (rule DCAT-3)."""
-    license: Uri | None = None
+    license: AssetUri | None = None
     """Absolute URI of the licence."""
     languages: Annotated[tuple[LanguageTag, ...], Field(max_length=100)] = ()
     """BCP 47 tags of the languages it is in."""
     issued: StartMoment | None = None
     """When it was first released."""
-    frequency: Frequency | None = None
+    frequency: AssetFrequency | None = None
     """How often it changes: an ISO 8601 repeating interval, or irregular."""
     spatial: Title | None = None
     """Place that it covers."""
-    temporal: TimeSpan | None = None
+    temporal: AssetTimeSpan | None = None
     """Time that it covers."""
-    landing_page: Uri | None = None
+    landing_page: AssetUri | None = None
     """Page for people."""
     bureau_codes: Annotated[tuple[Title, ...], Field(max_length=100)] = ()
     """OMB agency and bureau, NNN:NN (rule DCAT-2)."""
     program_codes: Annotated[tuple[Title, ...], Field(max_length=100)] = ()
     """Federal programme, NNN:NNN (rule DCAT-2)."""
-    system_of_records: Uri | None = None
+    system_of_records: AssetUri | None = None
     """Absolute URI of the Privacy Act notice (SORN)."""
     access_restriction: RestrictionPart | None = None
     """Whether and why access is restricted (rule DCAT-5)."""
@@ -253,7 +255,7 @@ class AgreementEntry(Model):
     """The highest classification that may pass (rule SEC-8)."""
     impact: Annotated[ImpactPart, Cites("DRM-3")]
     """The highest impact that may pass, each objective by itself (CA-3 b; rule SEC-2)."""
-    data_categories: Annotated[tuple[DataCategory, ...], Field(min_length=1), SORTED, Cites("DRM-3")]
+    data_categories: Annotated[tuple[DataCategory, ...], Field(min_length=1), UNIQUE, Cites("DRM-3")]
     """Kinds of personal data that authority and purpose cover (PT-2, PT-3; rule PRV-1)."""
     cui: CuiPart = CuiPart()
     """Which controlled unclassified information may pass (rule SEC-8)."""

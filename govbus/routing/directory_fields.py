@@ -23,11 +23,10 @@ from pydantic_core.core_schema import CoreSchema, no_info_after_validator_functi
 from govbus.document.encoding import time_ms_from_text, time_text
 from govbus.document.ids import AgencyId, PackageId
 from govbus.errors import MetadataError
+from govbus.routing.patterns import ABSOLUTE_URI, REDACTED
 
 ASSET_ID_LENGTH_MAX: Final = 120
 MOMENT_WORDS: Final = "expected a day such as 2026-01-31 or an RFC 3339 time"
-ABSOLUTE_URI: Final = r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#]+(?:#\S*)?"
-"""RFC 3986, section 4.3, as far as a pattern tells: a scheme, and something after it."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DAY_LAST_MS = 86_400_000 - 1
@@ -90,11 +89,10 @@ def _asset_id(text: str) -> str:
     return f"{_agency_id(agency)}/{_label(name)}"
 
 
-def _sorted(values: tuple[_T, ...]) -> tuple[_T, ...]:
-    """Return a set of texts in the one order in which it is signed."""
+def _unique(values: tuple[_T, ...]) -> tuple[_T, ...]:
     if len(set(values)) != len(values):
         raise ValueError("expected every value once")
-    return tuple(sorted(values))
+    return values
 
 
 def text(length_max: int) -> StringConstraints:
@@ -158,9 +156,9 @@ StartMoment = Annotated[
 """Milliseconds since 1970; a day means its beginning, in UTC."""
 EndMoment = Annotated[int, BeforeValidator(_end), PlainSerializer(time_text, return_type=str), _MOMENT_SCHEMA]
 """Milliseconds since 1970; a day means its last moment, in UTC."""
-Names = Annotated[tuple[Title, ...], AfterValidator(_sorted)]
+UNIQUE = AfterValidator(_unique)
+Names = Annotated[tuple[Title, ...], UNIQUE]
 """A set of names."""
-SORTED = AfterValidator(_sorted)
 
 DocumentType = Annotated[
     str,
@@ -170,17 +168,33 @@ DocumentType = Annotated[
         "a reverse domain name that ends in the major version, such as example.civil.person.v1",
     ),
 ]
+_FREQUENCY = r"irregular|R[0-9]*/P(?=.)([0-9]+[YMWD])*(T([0-9]+[HMS])+)?"
+_MOMENT = r"\d{4}(-\d{2}){0,2}(T[0-9:.]+(Z|[+-]\d\d:\d\d))?"
 Frequency = Annotated[
-    str,
-    text(60),
-    Matches(
-        r"irregular|R[0-9]*/P(?=.)([0-9]+[YMWD])*(T([0-9]+[HMS])+)?",
-        "an ISO 8601 repeating interval such as R/P1D, or irregular",
-    ),
+    str, text(60), Matches(_FREQUENCY, "an ISO 8601 repeating interval such as R/P1D, or irregular")
 ]
 Email = Annotated[str, text(254), Matches(r"[^@\s]+@[^@\s]+", "an e-mail address")]
 Uri = Annotated[
     str, text(2_000), Matches(ABSOLUTE_URI, "an absolute URI such as https://tax.example/privacy")
+]
+AssetUri = Annotated[
+    str,
+    text(2_000),
+    Matches(f"{ABSOLUTE_URI}|{REDACTED}", "an absolute URI such as https://tax.example/privacy"),
+]
+"""An absolute URI, or a redaction string as DCAT-US 1.1 permits."""
+AssetFrequency = Annotated[
+    str,
+    text(255),
+    Matches(f"{_FREQUENCY}|{REDACTED}", "an ISO 8601 repeating interval such as R/P1D, or irregular"),
+]
+AssetTimeSpan = Annotated[
+    str,
+    text(255),
+    Matches(
+        f"{_MOMENT}/({_MOMENT}|P[0-9A-Z.]+)|{REDACTED}",
+        "the first and the last day, such as 2020-01-01/2025-12-31",
+    ),
 ]
 LanguageTag = Annotated[
     str,
@@ -188,14 +202,6 @@ LanguageTag = Annotated[
     Matches(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", "a BCP 47 language tag such as en or pt-BR"),
 ]
 Country = Annotated[str, Matches(r"[A-Z]{3}", "a GENC code of 3 capital letters, such as USA")]
-TimeSpan = Annotated[
-    str,
-    text(80),
-    Matches(
-        r"\d{4}(-\d{2}){0,2}(T[0-9:.]+(Z|[+-]\d\d:\d\d))?/(\d{4}(-\d{2}){0,2}(T[0-9:.]+(Z|[+-]\d\d:\d\d))?|P[0-9A-Z.]+)",
-        "the first and the last day, such as 2020-01-01/2025-12-31",
-    ),
-]
 FileName = Annotated[
     str,
     StringConstraints(max_length=200),

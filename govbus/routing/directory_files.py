@@ -48,7 +48,6 @@ from govbus.routing.directory_file_models import (
 from govbus.routing.directory_parts import CertificatePart, NiemFormatFields, NiemFormatPart, SchemaPart
 from govbus.routing.directory_problems import Problem, problems_of, require_none
 from govbus.routing.directory_registration import cited, problems_in
-from govbus.routing.rules.rule import Profile
 from govbus.routing.yaml_text import YamlTextError, yaml_text
 from govbus.schemas.compose import compose_document_schema
 from govbus.signing.certificates import Certificate
@@ -77,11 +76,11 @@ class DirectoryFiles:
         self._unread: set[str] = set()
         """Kinds of entries of which a file could not be read."""
         self._content = self._read()
+        profiles = () if self._content is None else self._content.bus.profiles
+        self.problems = cited(self.problems, profiles)
         if self._content is not None:
             for problem in problems_in(self._content, at_ms=at_ms, unread=self._unread):
                 self.problems.append(replace(problem, place=self._sources.get(problem.place, problem.place)))
-        profiles = {Profile.CORE} if self._content is None else {*self._content.bus.profiles, Profile.CORE}
-        self.problems = cited(self.problems, profiles)
 
     @property
     def content(self) -> DirectoryContent:

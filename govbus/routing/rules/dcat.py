@@ -14,6 +14,7 @@ from govbus.document.finding import Breach, Severity
 from govbus.errors import MetadataError
 from govbus.routing.codes import CodeLists
 from govbus.routing.directory import Agency, CuiMarking, DataAsset, Restriction, Sector
+from govbus.routing.patterns import REDACTED
 from govbus.routing.rules.cui_banner import banner_of
 from govbus.routing.rules.facts import DocumentCheck, TemplateFacts
 from govbus.routing.rules.rule import Basis, Moment, Profile, Rule
@@ -26,11 +27,10 @@ ACCESS_RESTRICTIONS, USE_RESTRICTIONS = "nara-access-restrictions", "nara-use-re
 
 _BUREAU = re.compile(r"[0-9]{3}:[0-9]{2}", re.ASCII)
 _PROGRAM = re.compile(r"[0-9]{3}:[0-9]{3}", re.ASCII)
-_REDACTED = re.compile(r"\[\[REDACTED[^\[\]]*\]\]")
-"""DCAT-US 1.1 lets agencies write this in place of any value that they may not tell."""
+_REDACTED = re.compile(REDACTED)
 _EMAIL = re.compile(r"[\w~!$&'()*+,;=:.-]+@[\w-]+(\.[\w-]+)+", re.ASCII)
 """What stands behind ``mailto:`` in a DCAT-US 3.0 hasEmail."""
-_CONTROLLED_BY = re.compile(r"controlled by:?\s*\S", re.IGNORECASE)
+_CONTROLLED_BY = re.compile(r"controlled by(:\s*|\s+)[^\s:]", re.IGNORECASE)
 
 _REGISTRATION = (Moment.REGISTRATION,)
 _BOTH = (Moment.REGISTRATION, Moment.DOCUMENT)

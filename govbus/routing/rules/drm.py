@@ -13,10 +13,11 @@ from typing import Final
 from govbus.document.encoding import time_text
 from govbus.document.finding import Breach, Severity
 from govbus.routing.directory import Agreement, AgreementStatus, Package, TopicReference
+from govbus.routing.patterns import ABSOLUTE_URI
 from govbus.routing.rules.facts import DocumentCheck, TemplateFacts
 from govbus.routing.rules.rule import Basis, Moment, Profile, Rule
 
-_ABSOLUTE_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#]+(?:#\S*)?", re.ASCII)
+_URI: Final = re.compile(ABSOLUTE_URI, re.ASCII)
 
 RULES = (
     Rule(
@@ -133,7 +134,7 @@ def package_breaches(package: Package) -> Iterator[Breach]:
     """Yield what is wrong with an exchange package as it is registered; its schemas are looked at elsewhere."""
     for index, point in enumerate(package.query_points):
         field = f"query_points.{index}"
-        if _ABSOLUTE_URI.fullmatch(point.address) is None:
+        if _URI.fullmatch(point.address) is None:
             yield Breach("DRM-8", f"{field}.address", "expected an absolute URI")
         if not point.languages:
             yield Breach("DRM-8", f"{field}.languages", "expected at least one query language")
