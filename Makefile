@@ -1,12 +1,12 @@
 # Every command of the project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt bench docs clean
+.PHONY: help demo test conformance lint fmt bench docs clean
 
 BIN := .venv/bin
 READY := .venv/installed
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installed again whenever a lock, the project file or the way of installing changes.
 $(READY): locks/dev.txt locks/demo.txt pyproject.toml tools/bootstrap.sh
@@ -18,6 +18,9 @@ demo: $(READY) ## Run the main job on real data, with a real Kafka
 test: $(READY) ## Check everything: format, lint, types, layers, tests on a real Kafka, coverage
 	@bash tools/check.sh all
 
+conformance: $(READY) ## Run every case that others made; the data are in GOVBUS_CONFORMANCE_DATA
+	@$(BIN)/python tools/conformance.py
+
 lint: $(READY) ## Check format, lint, types and layers only
 	@bash tools/check.sh static
 
@@ -28,8 +31,9 @@ fmt: $(READY) ## Format the code and mend what the linter can
 bench: $(READY) ## Measure against bare Kafka clients; writes build/bench/report.json
 	@$(BIN)/python -m bench
 
-docs: $(READY) ## Write docs/commands.md again from the commands themselves
+docs: $(READY) ## Write docs/commands.md and docs/rules again from the commands and rules themselves
 	@$(BIN)/typer govbus.cli utils docs --name govbus --output docs/commands.md
+	@$(BIN)/python tools/rules_docs.py
 
 clean: ## Remove what these commands made, the virtual environment included
 	@rm -rf .venv build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,6 +10,8 @@ from govbus.message_log.checkpoint import Checkpoint
 from govbus.message_log.keys import verifier_from_vkey
 from govbus.message_log.note import Note, verify_note
 
+pytestmark = pytest.mark.conformance_set("vectors/c2sp-specs")
+
 
 def _examples(conformance_data, name):
     """Return the fenced blocks of a specification that hold signature lines."""

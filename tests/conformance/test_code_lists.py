@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from govbus.routing.codes import CodeLists
 
 _DIFI = "{urn:fdc:difi.no:2017:vefa:structure:CodeList-1}"
@@ -25,6 +27,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(text.split("\n")))
 
 
+@pytest.mark.conformance_set("niem/cui")
 def test_cui_categories(conformance_data: Path):
     """Every category of NIEM's list is in ours under the same kinds, Basic (84) and Specified (57)."""
     theirs = {
@@ -37,6 +40,7 @@ def test_cui_categories(conformance_data: Path):
     assert [sum(kind == one for _, kind in ours) for one in ("basic", "specified")] == [84, 57]
 
 
+@pytest.mark.conformance_set("niem/cui")
 def test_cui_dissemination_controls_and_their_portion_marks(conformance_data: Path):
     """Every limited dissemination control has its banner form and its portion form."""
     rows = _rows(conformance_data / "niem/cui/cui_codes.csv")
@@ -47,6 +51,7 @@ def test_cui_dissemination_controls_and_their_portion_marks(conformance_data: Pa
     }
 
 
+@pytest.mark.conformance_set("niem/cui")
 def test_cui_supplemental_markings(conformance_data: Path):
     """Every supplemental administrative marking of NIEM's list is in ours."""
     rows = _rows(conformance_data / "niem/cui/cui_codes.csv")
@@ -55,6 +60,7 @@ def test_cui_supplemental_markings(conformance_data: Path):
     }
 
 
+@pytest.mark.conformance_set("agency-codes")
 def test_omb_bureaus(conformance_data: Path):
     """The dated CSV is ours, code by code; the older JSON table has seven codes that have gone since."""
     rows = _rows(conformance_data / "agency-codes/omb_bureau_codes.csv")
@@ -68,6 +74,7 @@ def test_omb_bureaus(conformance_data: Path):
     assert keys - set(ours) == _OLDER_BUREAUS
 
 
+@pytest.mark.conformance_set("agency-codes")
 def test_omb_bureaus_without_a_cgac_code(conformance_data: Path):
     """28 bureaus have ``n/a`` for a CGAC code: theirs is left out, never written as a code (trap 14)."""
     rows = _rows(conformance_data / "agency-codes/omb_bureau_codes.csv")
@@ -78,6 +85,7 @@ def test_omb_bureaus_without_a_cgac_code(conformance_data: Path):
     assert all(re.fullmatch(r"\d{3}", one) for facts in ours.values() for one in facts.get("cgac", []))
 
 
+@pytest.mark.conformance_set("agency-codes")
 def test_omb_programs(conformance_data: Path):
     """Every programme of the inventory is in ours; its last row spells its sentinel ``000-000``, ours is 000:000."""
     rows = _rows(conformance_data / "agency-codes/FederalProgramInventory_FY13_MachineReadable_091613.csv")
@@ -87,6 +95,7 @@ def test_omb_programs(conformance_data: Path):
     assert len(theirs) == 1554
 
 
+@pytest.mark.conformance_set("peppol")
 def test_iso6523_icd(conformance_data: Path):
     """Every designator of the ICD list is in ours; the EAS list is another one and has codes that ICD lacks."""
     theirs, electronic = (
@@ -101,6 +110,7 @@ def test_iso6523_icd(conformance_data: Path):
     assert not {code for code in theirs if code is not None and code.startswith("9")}
 
 
+@pytest.mark.conformance_set("niem/genc_geo-political_3-12_char3.csv")
 def test_genc_countries(conformance_data: Path):
     """Every entity of GENC is in ours with its 2-letter and numeric codes."""
     rows = _rows(conformance_data / "niem/genc_geo-political_3-12_char3.csv")
@@ -112,6 +122,7 @@ def test_genc_countries(conformance_data: Path):
     assert members <= set(ours)
 
 
+@pytest.mark.conformance_set("records")
 def test_nara_restrictions(conformance_data: Path):
     """Statuses and specific restrictions are those of the authority lists, and which is which."""
     theirs = json.loads((conformance_data / "records/nara_restrictions.json").read_text("utf-8"))
@@ -126,6 +137,7 @@ def test_nara_restrictions(conformance_data: Path):
             )
 
 
+@pytest.mark.conformance_set("records")
 def test_iso639_1_languages(conformance_data: Path):
     """Every 2-letter language code is in ours, with a name."""
     theirs = json.loads((conformance_data / "records/iso639_1_language_codes.json").read_text("utf-8"))

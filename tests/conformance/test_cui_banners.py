@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,16 @@ def _verdict(text: str) -> str:
     return "valid"
 
 
-def test_banner_cases(conformance_data: Path):
+@pytest.mark.conformance_set("niem/cui")
+def test_banner_cases(conformance_data: Path, record_property: Callable[[str, object], None]):
     """Every case of the collection gets the verdict that its source gives it."""
     cases = json.loads((conformance_data / "niem/cui/cui-banner-cases.json").read_text("utf-8"))["cases"]
+    record_property("cases", len(cases))
     assert len(cases) == 13
     assert [_verdict(case["banner"]) for case in cases] == [case["expected"] for case in cases]
 
 
+@pytest.mark.conformance_set("dcat-us-3.0")
 def test_the_federal_schema_has_an_invalid_example(conformance_data: Path):
     """DCAT-US 3.0 gives two banners as examples, of which the second breaks the registry's format (trap 3)."""
     schema = json.loads((conformance_data / "dcat-us-3.0/schema/CUIRestriction.json").read_text("utf-8"))

@@ -23,6 +23,8 @@ from govbus.signing.merkle import (
     verify_subtree_inclusion,
 )
 
+pytestmark = pytest.mark.conformance_set("vectors/transparency-dev-merkle")
+
 
 @pytest.fixture(scope="module")
 def folder(conformance_data):
@@ -53,7 +55,7 @@ def _verify(kind, case):
     ("kind", "count"),
     [("inclusion", 98), ("consistency", 98), ("subtreeinclusion", 204), ("subtreeconsistency", 118)],
 )
-def test_proofs(folder, kind, count):
+def test_proofs(folder, kind, count, record_property):
     """Every proof of the suite is accepted or refused as its file says."""
     files = sorted((folder / "testdata" / kind).rglob("*.json"))
     wrong = []
@@ -67,6 +69,7 @@ def test_proofs(folder, kind, count):
         if is_refused != case["wantErr"]:
             wrong.append(f"{file.relative_to(folder)}: {case['desc']}")
 
+    record_property("cases", len(files))
     assert [] == wrong
     assert count == len(files)
 

@@ -1,12 +1,14 @@
-"""Signature vectors made by others: Wycheproof, RFC 8032, FIPS 204 and RFC 7797."""
+"""Signature vectors made by others: Wycheproof, RFC 8032, RFC 6979, FIPS 204, RFC 7520 and RFC 7797."""
 
 import base64
 import hashlib
 import hmac
 import json
+import re
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa, utils
 
 from govbus.document.encoding import from_base64url
 from govbus.errors import AlgorithmError, SignatureError
@@ -18,7 +20,8 @@ def _wycheproof(folder, name):
     return json.loads((folder / "vectors" / "wycheproof" / name).read_text())
 
 
-def test_wycheproof_ed25519(conformance_data):
+@pytest.mark.conformance_set("vectors/wycheproof")
+def test_wycheproof_ed25519(conformance_data, record_property):
     """Every Wycheproof Ed25519 signature is accepted or refused as the file says."""
     data = _wycheproof(conformance_data, "ed25519_test.json")
     checked = 0
@@ -33,10 +36,12 @@ def test_wycheproof_ed25519(conformance_data):
                     verify(key, signature, message)
             checked += 1
 
+    record_property("cases", checked)
     assert data["numberOfTests"] == checked == 151
 
 
-def test_wycheproof_ml_dsa_44(conformance_data):
+@pytest.mark.conformance_set("vectors/wycheproof")
+def test_wycheproof_ml_dsa_44(conformance_data, record_property):
     """Every Wycheproof ML-DSA-44 signature without a context is accepted or refused as the file says."""
     data = _wycheproof(conformance_data, "mldsa_44_verify_test.json")
     checked = 0
@@ -56,10 +61,12 @@ def test_wycheproof_ml_dsa_44(conformance_data):
                 with pytest.raises(SignatureError):
                     verify(key, signature, message)
 
+    record_property("cases", checked)
     assert data["numberOfTests"] == checked == 180
 
 
-def test_rfc_8032_ed25519(conformance_data):
+@pytest.mark.conformance_set("vectors/cryptography-vectors")
+def test_rfc_8032_ed25519(conformance_data, record_property):
     """The signatures of the RFC 8032 authors' list verify, and not over another message."""
     text = (conformance_data / "vectors/cryptography-vectors/ed25519_sign.input.first200").read_text()
     lines = text.splitlines()
@@ -71,9 +78,11 @@ def test_rfc_8032_ed25519(conformance_data):
         with pytest.raises(SignatureError):
             verify(key, signature, bytes.fromhex(message) + b"\x00")
 
+    record_property("cases", len(lines))
     assert len(lines) == 200
 
 
+@pytest.mark.conformance_set("vectors/jose-cookbook-rfc7520")
 @pytest.mark.parametrize("name", ["hmac-sha2_b64_false.json", "4.2.hmac-sha2_b64_false.json"])
 def test_rfc_7797_signing_input(conformance_data, name):
     """The bytes that are signed are the ones of RFC 7797, and its symmetric algorithm is refused by name."""
@@ -88,3 +97,101 @@ def test_rfc_7797_signing_input(conformance_data, name):
     assert from_base64url(output["signature"]) == hmac.digest(key, octets, hashlib.sha256)
     with pytest.raises((AlgorithmError, SignatureError)):
         DetachedSignature.from_bytes(protected + b".." + output["signature"].encode())
+
+
+@pytest.mark.conformance_set("vectors/wycheproof")
+def test_wycheproof_key_sets(conformance_data, record_property):
+    """No JWS of the JWK file is a ``gb-sig``: keys come from certificates, and none of its algorithms is negotiated."""
+    data = _wycheproof(conformance_data, "json_web_key_test.json")
+    signatures = [case["jws"] for group in data["testGroups"] for case in group["tests"]]
+    for signature in signatures:
+        _require_refused(signature)
+
+    record_property("cases", len(signatures))
+    record_property(
+        "left_out", "keys as JWK: govbus reads certificates alone, so valid cases are refused too"
+    )
+    assert data["numberOfTests"] == len(signatures) == 26
+
+
+def _require_refused(compact):
+    """Check that a compact JWS is refused as it is, and in the detached form of ``gb-sig``."""
+    for octets in (compact, re.sub(r"\.[^.]*\.", "..", compact)):
+        with pytest.raises((AlgorithmError, SignatureError)):
+            DetachedSignature.from_bytes(octets.encode())
+
+
+@pytest.mark.conformance_set("vectors/jose-cookbook-rfc7520")
+def test_rfc_7520_signatures_are_refused(conformance_data, record_property):
+    """The cookbook signs with algorithms outside the pinned list, or without ``b64``: none is a ``gb-sig``."""
+    folder = conformance_data / "vectors/jose-cookbook-rfc7520"
+    checked = 0
+    for path in [*sorted((folder / "jws").glob("*.json")), folder / "curve25519/jws.json"]:
+        output = json.loads(path.read_text())["output"]
+        signatures = output["json"].get("signatures", [output["json"]])
+        for one in signatures:
+            _require_refused(f"{one.get('protected', '')}.x.{one['signature']}")
+            checked += 1
+
+    record_property("cases", checked)
+    record_property("left_out", "jwk: govbus reads certificates, not JWK")
+    assert checked == 11
+
+
+@pytest.mark.conformance_set("vectors/cryptography-vectors")
+@pytest.mark.parametrize(
+    ("name", "key_class"), [("44", mldsa.MLDSA44PublicKey), ("65", mldsa.MLDSA65PublicKey)]
+)
+def test_ml_dsa_known_answers(conformance_data, record_property, name, key_class):
+    """Signatures under a context hold with that context alone; govbus signs without one, so it refuses them."""
+    path = conformance_data / f"vectors/cryptography-vectors/kat_MLDSA_{name}_det_pure.first10.rsp"
+    cases = [
+        dict(
+            line.split(" = ", 1) if " = " in line else (line.removesuffix(" ="), "")
+            for line in block.split("\n")
+        )
+        for block in re.findall(r"^count = .*?(?=^count|\Z)", path.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    for case in cases:
+        message, context = bytes.fromhex(case["msg"]), bytes.fromhex(case["ctx"])
+        key = key_class.from_public_bytes(bytes.fromhex(case["pk"]))
+        signature = bytes.fromhex(case["sm"])[: -len(message) or None]
+        key.verify(signature, message, context)
+        if context:
+            with pytest.raises(SignatureError):
+                verify(key, signature, message)
+        else:
+            verify(key, signature, message)
+
+    record_property("cases", len(cases))
+    assert len(cases) == 11
+
+
+@pytest.mark.conformance_set("vectors/cryptography-vectors")
+def test_rfc_6979_ecdsa(conformance_data, record_property):
+    """The P-256 signatures over SHA-256 hold as ES256; those over other digests and the wrong ones do not."""
+    text = (conformance_data / "vectors/cryptography-vectors/ecdsa_rfc6979.txt").read_text()
+    pem = re.search(
+        r"^PublicKey=P-256_PUB\n(-----BEGIN.*?-----END PUBLIC KEY-----)", text, re.MULTILINE | re.DOTALL
+    ).group(1)
+    key = serialization.load_pem_public_key(pem.encode())
+    good = 0
+    blocks = [
+        dict(re.findall(r"^(\w+) = (.*)$", block, re.MULTILINE))
+        for block in text.split("\n\n")
+        if "\nKey = P-256_PUB" in block
+    ]
+    for block in blocks:
+        r, s = utils.decode_dss_signature(bytes.fromhex(block["Output"]))
+        signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        message = block["Input"].strip('"').encode()
+        if block["DigestVerify"] == "SHA256" and "Result" not in block:
+            verify(key, signature, message)
+            good += 1
+        else:
+            with pytest.raises(SignatureError):
+                verify(key, signature, message)
+
+    record_property("cases", len(blocks))
+    record_property("left_out", "other curves: their keys are outside the pinned list")
+    assert (20, 2) == (len(blocks), good)

@@ -19,6 +19,8 @@ from govbus.signing.merkle import (
     verify_inclusion,
 )
 
+pytestmark = pytest.mark.conformance_set("wire")
+
 
 @pytest.fixture(scope="module")
 def wire(conformance_data):
@@ -30,7 +32,7 @@ def leaves(wire):
     return [leaf_hash(base64.b64decode(entry)) for entry in wire["entries"]]
 
 
-def test_roots(wire, leaves):
+def test_roots(wire, leaves, record_property):
     """The root of every prefix is the one of the file, computed whole and while growing."""
     tree = CompactTree()
     growing = [tree.root()]
@@ -39,12 +41,13 @@ def test_roots(wire, leaves):
         growing.append(tree.root())
 
     roots = [base64.b64decode(wire["roots"][str(size)]) for size in range(14)]
+    record_property("cases", len(roots))
     assert 14 == len(wire["roots"])
     assert roots == growing
     assert roots == [root_of(leaves[:size]) for size in range(14)]
 
 
-def test_inclusion_paths(wire, leaves):
+def test_inclusion_paths(wire, leaves, record_property):
     """Every inclusion path is the one of the file and verifies at its index only."""
     root, paths = inclusion_paths(leaves)
     for text, hashes in wire["inclusion"].items():
@@ -55,6 +58,7 @@ def test_inclusion_paths(wire, leaves):
         with pytest.raises(ProofError):
             verify_inclusion(leaves[index], (index + 1) % 13, 13, path, root)
 
+    record_property("cases", len(wire["inclusion"]))
     assert 13 == len(wire["inclusion"])
 
 
