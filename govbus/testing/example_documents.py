@@ -144,13 +144,62 @@ def _header_text(value: Any) -> str:
 def _avro(example: Mapping[str, Any], raw: Mapping[str, Any], schema: DocumentSchema) -> bytes:
     if "avro_replace" in raw:
         return bytes.fromhex(raw["avro_replace"])
+    definition = schema.codec.definition
+    payload = next(field["type"] for field in definition["fields"] if field["name"] == "body")
     value = {
         "record": merged(BASE_RECORD, example.get("record") or {}),
-        "body": merged(BASE_BODY, example.get("body") or {}),
+        "body": {**_base_body(payload), **_stated(example.get("body") or {})},
     }
-    return schema.codec.encode(avro_value(schema.codec.definition, value)) + bytes.fromhex(
-        raw.get("avro_append", "")
-    )
+    return schema.codec.encode(avro_value(definition, value)) + bytes.fromhex(raw.get("avro_append", ""))
+
+
+def _base_body(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the base's body as far as the payload schema has its fields; whatever else it asks for is plain."""
+    return {
+        field["name"]: (
+            BASE_BODY.get(field["name"], "x") if field["type"] == "string" else plain_value(field["type"])
+        )
+        for field in payload["fields"]
+        if "default" not in field
+    }
+
+
+def _stated(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a body that an example states; null leaves a field to its default."""
+    return {name: value for name, value in body.items() if value is not None}
+
+
+_PLAIN: Final[Mapping[str, Any]] = {
+    "null": None,
+    "boolean": False,
+    "int": 0,
+    "long": 0,
+    "float": 0.0,
+    "double": 0.0,
+    "bytes": b"",
+    "string": "x",
+}
+
+
+def plain_value(schema: Any) -> Any:
+    """Return the simplest value of an Avro schema, for a field that an example says nothing about."""
+    match schema:
+        case [first, *_]:
+            return plain_value(first)
+        case {"type": "record", "fields": list(fields)}:
+            return {field["name"]: plain_value(field["type"]) for field in fields if "default" not in field}
+        case {"type": "array"}:
+            return []
+        case {"type": "map"}:
+            return {}
+        case {"type": "enum", "symbols": [first, *_]}:
+            return first
+        case {"type": "fixed", "size": int(size)}:
+            return bytes(size)
+        case {"type": inner}:
+            return plain_value(inner)
+        case _:
+            return _PLAIN[schema]
 
 
 def avro_value(schema: Any, value: Any) -> Any:
