@@ -137,7 +137,7 @@ RULES = (
         accepted="Digests by SHA-256 or better, in lower-case hexadecimal, of attachments in the payload or of URIs.",
         passing=(
             "schema: {type: record, name: Letter, namespace: tax, doc: A letter., fields: [\n"
-            "  {name: scan, doc: The scan., type: {type: record, name: govbus.core.Attachment, doc: A file., fields: [\n"
+            "  {name: scan, doc: Scan., type: {type: record, name: govbus.core.Attachment, doc: File., fields: [\n"
             "    {name: name, doc: Its name., type: string}, {name: media_type, doc: Its type., type: string},\n"
             "    {name: content, doc: Its content., type: bytes}]}}]}\n"
             "body: {case_id: null, amount: null, scan: {name: a.txt, media_type: text/plain, content: abc}}\n"
