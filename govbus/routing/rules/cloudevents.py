@@ -45,7 +45,7 @@ RULES = (
         basis=Basis.NORM,
         profile=Profile.CORE,
         moments=(Moment.DOCUMENT,),
-        explanation="Every required attribute is present and not empty, and specversion is 1.0.",
+        explanation="Every required attribute is present, none that is there is empty, and specversion is 1.0.",
         accepted="Headers ce_specversion (1.0), ce_id, ce_source, ce_type, ce_time, ce_dataschema, "
         "ce_agreementid, ce_dataclassification, ce_datacategory and ce_accesslevel, none of them empty.",
         passing='headers: {ce_specversion: "1.0"}',
@@ -166,6 +166,8 @@ _RFC3339 = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_EMPTY: Final = "an attribute that is there may not be empty; leave it out"
+"""Absent and empty mean the same to some readers and not to others, also where they hash what was signed."""
 _LEAP_SECOND = "60"
 _TIME_BYTES_MAX = 40
 
@@ -204,6 +206,8 @@ def template_breaches(facts: TemplateFacts) -> Iterator[Breach]:
         if code.strip() and code.strip() not in regulations:
             yield Breach("CE-7", "ce_dataregulation", "a regulation is not on the list of known codes")
     for name, text in attributes.items():
+        if not text:
+            yield Breach("CE-1", f"ce_{name}", _EMPTY)
         if name in DESCRIPTIVE_NAMES:
             yield Breach("CE-8", f"ce_{name}", "an attribute that describes belongs into the record metadata")
         elif name not in {"accesslevel", "cuibanner", "content-type"} and len(text.split()) > WORDS_MAX:
@@ -227,7 +231,7 @@ def _document_breaches(facts: DocumentFacts) -> Iterable[Breach]:
     if (
         facts.time_ms <= facts.at_ms + CLOCK_SKEW_MAX_MS
         and (facts.time_ms != facts.at_ms or parse_time_ms(signed["ce_time"]) is not None)
-        and (subject is None or (b" " not in subject and b"@" not in subject))
+        and (subject is None or (subject != b"" and b" " not in subject and b"@" not in subject))
         and "ce_recordedtime" not in signed
         and "ce_expirytime" not in signed
     ):
@@ -241,6 +245,8 @@ def _document_findings(facts: DocumentFacts) -> Iterator[Breach]:
         yield Breach("CE-3", "ce_time", "expected an RFC 3339 time with an offset")
     elif facts.time_ms > facts.at_ms + CLOCK_SKEW_MAX_MS:
         yield Breach("CE-3", "ce_time", "lies in the future by more than clocks may differ")
+    if signed.get("ce_subject") == b"":
+        yield Breach("CE-1", "ce_subject", _EMPTY)
     if b" " in signed.get("ce_subject", b"") or b"@" in signed.get("ce_subject", b""):
         yield Breach("CE-8", "ce_subject", "expected an opaque key without spaces and addresses")
     if "ce_recordedtime" in signed:
