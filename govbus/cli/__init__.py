@@ -12,6 +12,7 @@ from govbus import __version__
 from govbus.cli import (
     adapter,
     audit,
+    codes,
     directory,
     doctor,
     inbox,
@@ -46,6 +47,7 @@ app.command("router")(router)
 app.add_typer(message_log.app, name="log")
 app.add_typer(registry.app, name="registry")
 app.add_typer(rules.app, name="rules")
+app.add_typer(codes.app, name="codes")
 app.add_typer(audit.app, name="audit")
 app.command("doctor")(doctor.doctor)
 

@@ -26,6 +26,7 @@ from govbus.routing.directory_parts import SchemaPart
 from govbus.routing.directory_problems import Problem
 from govbus.routing.directory_values import agency_of, agreement_of, asset_of, package_of
 from govbus.routing.rules import dcat, drm
+from govbus.routing.rules.agency_ids import external_id_breaches
 from govbus.routing.rules.catalogue import RULES, is_active
 from govbus.routing.rules.cloudevents import CLASSIFICATIONS
 from govbus.routing.rules.rule import Profile
@@ -124,6 +125,8 @@ class _Registration:
             "genc-countries", self._at_ms
         ):
             yield Breach("CUI-5", "country", "expected a code of the list genc-countries")
+        for scheme, value in agency.external_ids.items():
+            yield from external_id_breaches(scheme, value, self._codes, self._at_ms)
 
     def _agreement_breaches(self, agreement: AgreementEntry) -> Iterator[Breach]:
         package = self._packages.get(agreement.package)
