@@ -12,13 +12,14 @@ from datetime import UTC, datetime, timedelta
 
 from govbus.errors import MetadataError
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 def base64url(octets: bytes) -> str:
     """Return the base64url text of the octets, without padding."""
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(octets, newline=False).translate(_URL_SAFE).rstrip(b"=").decode("ascii")
 
 
 def from_base64url(text: str) -> bytes:

@@ -32,6 +32,21 @@ PATH = "gb-path"
 ROUTE = "gb-route"
 CONTENT_TYPE = "content-type"
 
+DOCUMENT_HEADERS = frozenset(
+    {
+        "ce_id",
+        "ce_time",
+        "ce_subject",
+        "ce_recordedtime",
+        "ce_expirytime",
+        "ce_correlationid",
+        "ce_causationid",
+        "ce_sequence",
+        "ce_partitionkey",
+    }
+)
+"""Headers that differ from document to document; all others are shared by the documents of one kind."""
+
 Headers = tuple[tuple[str, bytes], ...]
 
 

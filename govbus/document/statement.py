@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from govbus.document import topics
 from govbus.document.encoding import base64url, time_ms_from_text, time_text
 from govbus.document.ids import Origin
+from govbus.document.record import DOCUMENT_HEADERS
 from govbus.errors import MetadataError
 
 STATEMENT_BYTES_MAX = 1024
@@ -131,26 +132,41 @@ def headers_hash(signed: dict[str, bytes]) -> str:
     Returns:
         base64url SHA-256 over ``name:base64url(value)`` LF for each, sorted by name.
     """
-    lines = b"".join([_header_line(name, signed[name]) for name in sorted(signed)])
+    shared = tuple([pair for pair in signed.items() if pair[0] not in DOCUMENT_HEADERS])
+    own = tuple([name for name in signed if name in DOCUMENT_HEADERS])
+    layout = _layouts.get((shared, own))
+    if layout is None:
+        layout = _layout(signed, own)
+        if len(_layouts) >= _LAYOUTS_MAX:
+            _layouts.clear()
+        _layouts[shared, own] = layout
+    lines = layout[0]
+    for name, following in layout[1]:
+        lines += _header_line(name, signed[name]) + following
     return base64url(hashlib.sha256(lines).digest())
 
 
-_UNREPEATED = frozenset({"ce_id", "ce_time", "ce_subject", "ce_recordedtime"})
-_LINES_MAX = 4096
-_LINE_VALUE_BYTES_MAX = 256
-_lines: dict[tuple[str, bytes], bytes] = {}
+_LAYOUTS_MAX = 1024
+_Layout = tuple[bytes, tuple[tuple[str, bytes], ...]]
+_layouts: dict[tuple[tuple[tuple[str, bytes], ...], tuple[str, ...]], _Layout] = {}
+"""Lines that documents of one kind share, by their headers: most attributes repeat from document to document."""
+
+
+def _layout(signed: dict[str, bytes], own: tuple[str, ...]) -> _Layout:
+    """Return the lines before the first header of the document's own, and for each of those the lines that follow."""
+    first, parts = b"", []
+    for name in sorted(signed):
+        if name in own:
+            parts.append([name, b""])
+        elif parts:
+            parts[-1][1] += _header_line(name, signed[name])
+        else:
+            first += _header_line(name, signed[name])
+    return first, tuple((name, following) for name, following in parts)
 
 
 def _header_line(name: str, value: bytes) -> bytes:
-    """Return ``name:base64url(value)`` LF; most attributes repeat from document to document, so lines are kept."""
-    line = _lines.get((name, value))
-    if line is None:
-        line = f"{name}:{base64url(value)}\n".encode()
-        if name not in _UNREPEATED and len(value) <= _LINE_VALUE_BYTES_MAX:
-            if len(_lines) >= _LINES_MAX:
-                _lines.clear()
-            _lines[name, value] = line
-    return line
+    return f"{name}:{base64url(value)}\n".encode()
 
 
 def value_hash(salt: bytes, avro: bytes) -> str:

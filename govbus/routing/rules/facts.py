@@ -18,20 +18,6 @@ from govbus.routing.history import History
 from govbus.routing.rules.rule import Profile
 from govbus.schemas.catalog import DocumentSchema
 
-DOCUMENT_ATTRIBUTES = frozenset(
-    {
-        "ce_id",
-        "ce_time",
-        "ce_subject",
-        "ce_recordedtime",
-        "ce_expirytime",
-        "ce_correlationid",
-        "ce_causationid",
-        "ce_sequence",
-        "ce_partitionkey",
-    }
-)
-"""Headers that differ from document to document; no rule on the template may look at them."""
 TEMPLATE_FIELDS = (
     "creator",
     "publisher",
@@ -58,7 +44,7 @@ class TemplateFacts:
     """What many documents share, under one version of the directory."""
 
     attributes: Mapping[str, str]
-    """CloudEvents attributes by name without ``ce_``, but for `DOCUMENT_ATTRIBUTES`; and ``content-type``."""
+    """CloudEvents attributes by name without ``ce_``, but for `DOCUMENT_HEADERS`; and ``content-type``."""
     record: Mapping[str, Any]
     """The `TEMPLATE_FIELDS` of the record metadata."""
     origin: Origin

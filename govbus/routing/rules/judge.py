@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 
 from govbus.document.finding import Finding
 from govbus.document.ids import Origin
+from govbus.document.record import DOCUMENT_HEADERS
 from govbus.routing.directory import Agreement, Directory, Package
 from govbus.routing.history import History
 from govbus.routing.rules.catalogue import FAMILIES, finding_of, is_active
 from govbus.routing.rules.facts import (
-    DOCUMENT_ATTRIBUTES,
     TEMPLATE_FIELDS,
     DocumentCheck,
     DocumentFacts,
@@ -93,7 +93,7 @@ def _verdict(document: ProvenDocument, place: ExchangePlace, directory: Director
     """Return the verdict on the document's template, remembered or made."""
     signed, shared = document.signed, shared_fields(document.value["record"])
     key = (
-        tuple([pair for pair in signed.items() if pair[0] not in DOCUMENT_ATTRIBUTES]),
+        tuple([pair for pair in signed.items() if pair[0] not in DOCUMENT_HEADERS]),
         # A designation may hold a date, which marshal does not take.
         marshal.dumps(shared, 2) if shared[-1] is None else repr(shared),
         directory.codes.epoch(time_ms),
@@ -104,7 +104,7 @@ def _verdict(document: ProvenDocument, place: ExchangePlace, directory: Director
         attributes = {
             name.removeprefix("ce_"): octets.decode("utf-8")
             for name, octets in signed.items()
-            if name not in DOCUMENT_ATTRIBUTES
+            if name not in DOCUMENT_HEADERS
         }
         record = dict(zip(TEMPLATE_FIELDS, shared, strict=True))
         facts = TemplateFacts(attributes, record, *place, directory, time_ms)
