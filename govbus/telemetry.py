@@ -54,6 +54,11 @@ SPOOL_DOCUMENTS = Gauge(
 DOCUMENTS_APPLIED = Counter(
     "govbus_documents_applied", "Documents applied by a consumer.", ["consumer"], registry=METRICS
 )
+DIRECTORY_EXPIRES_SECONDS = Gauge(
+    "govbus_directory_expires_seconds",
+    "Time until the directory in force expires; negative once it has.",
+    registry=METRICS,
+)
 CHECKPOINTS_SIGNED = Counter("govbus_checkpoints_signed", "Checkpoints signed.", registry=METRICS)
 
 

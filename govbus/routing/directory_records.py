@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -168,6 +168,7 @@ class DirectoryReader:
         self._unnamed_bytes = 0
         self._named: set[str] = set()
         self._waiting: dict[int, tuple[Manifest, str]] = {}
+        self._manifests: dict[int, tuple[bytes, bytes]] = {}
         self._digests: dict[int, str] = {}
         self._versions: dict[int, Directory] = {}
         self.head: Head | None = None
@@ -182,6 +183,16 @@ class DirectoryReader:
     def digest(self, version: int) -> str | None:
         """Return the base64url SHA-256 of a version's manifest, or None where none was read."""
         return self._digests.get(version)
+
+    def records(self) -> Iterator[OutRecord]:
+        """Yield the records that another reader needs to come to the same versions: a copy to keep."""
+        written: set[str] = set()
+        for version in range(1, 1 + (0 if self.head is None else self.head.version)):
+            octets, signature = self._manifests[version]
+            entries = [key for key in json.loads(octets)["entries"] if key not in written]
+            written.update(entries)
+            yield from (_out(key, self._values[key], ()) for key in entries)
+            yield _out(f"version/{version}", octets, ((SIGNATURE, signature),))
 
     @property
     def waiting(self) -> str:
@@ -259,6 +270,7 @@ class DirectoryReader:
         if len(self._waiting) >= PENDING_MANIFESTS_MAX:
             raise _broken(record, f"over {PENDING_MANIFESTS_MAX} manifests wait for version {due}")
         self._waiting[version] = (manifest, digest)
+        self._manifests[version] = (octets, dict(record.headers)[SIGNATURE])
         if due not in self._waiting:
             raise _broken(record, f"version {due} is missing before it")
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from govbus.document import topics
-from govbus.document.encoding import time_text
-from govbus.errors import ConfigError, DirectoryError, TransportConfigError, TransportError
+from govbus.errors import ConfigError, DirectoryError, TransportConfigError
 from govbus.routing.directory import Directory
 from govbus.routing.directory_files import DirectoryFiles
 from govbus.routing.directory_records import DirectoryReader, directory_records, entry_values
@@ -179,15 +175,21 @@ async def read_directory(transport: Transport, authority: Sequence[Certificate])
         TransportError: if the broker fails.
     """
     reader = DirectoryReader(authority)
-    subscriber = await _subscribe(transport)
+    subscriber = await subscribe_directory(transport)
     try:
-        await _read_to_end(subscriber, reader)
+        await read_to_end(subscriber, reader)
     finally:
         await subscriber.stop()
     return reader
 
 
-async def _subscribe(transport: Transport) -> Subscriber:
+async def subscribe_directory(transport: Transport) -> Subscriber:
+    """Return a subscriber at the beginning of the directory's topic.
+
+    Raises:
+        TransportConfigError: if the topic is missing.
+        TransportError: if the broker fails.
+    """
     administrator = transport.administrator()
     await administrator.start()
     try:
@@ -203,13 +205,14 @@ async def _subscribe(transport: Transport) -> Subscriber:
     return subscriber
 
 
-async def _read_to_end(subscriber: Subscriber, reader: DirectoryReader) -> None:
+async def read_to_end(subscriber: Subscriber, reader: DirectoryReader) -> None:
+    """Take in everything that the topic holds now."""
     end = (await subscriber.end_offsets([PARTITION]))[PARTITION]
     while await subscriber.position(PARTITION) < end:
-        await _read_some(subscriber, reader)
+        await read_some(subscriber, reader)
 
 
-async def _read_some(subscriber: Subscriber, reader: DirectoryReader) -> bool:
+async def read_some(subscriber: Subscriber, reader: DirectoryReader) -> bool:
     """Take in what has come; return whether the directory moved to another version."""
     version = None if reader.current is None else reader.current.version
     batches = await subscriber.poll(timeout_s=POLL_TIMEOUT_S, records_max=POLL_RECORDS_MAX)
@@ -219,132 +222,3 @@ async def _read_some(subscriber: Subscriber, reader: DirectoryReader) -> bool:
         except DirectoryError as err:
             logger.warning("directory record left out", offset=record.offset, reason=err.message)
     return reader.current is not None and reader.current.version != version
-
-
-class DirectoryFollower:
-    """The directory of a running process: the version in force, replaced as soon as a new one is published."""
-
-    def __init__(
-        self,
-        transport: Transport,
-        authority: Sequence[Certificate],
-        *,
-        clock_ms: Callable[[], int],
-        seen_file: Path | None = None,
-    ) -> None:
-        """Prepare; nothing is read before `start`.
-
-        Args:
-            transport: the broker.
-            authority: the governing authority's certificates, got from it and not from the bus.
-            clock_ms: milliseconds since 1970.
-            seen_file: remembers the last version across restarts, so that a broker that was set back is noticed.
-        """
-        self._transport = transport
-        self._reader = DirectoryReader(authority)
-        self._clock_ms = clock_ms
-        self._seen_file = seen_file
-        self._subscriber: Subscriber | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def current(self) -> Directory:
-        """The version in force.
-
-        Raises:
-            DirectoryError: if none was read, or it has expired.
-        """
-        directory = self._reader.current
-        if directory is None:
-            raise DirectoryError(
-                "no directory has been published",
-                remedy="the governing authority publishes one with: govbus directory apply",
-            )
-        directory.require_current(self._clock_ms())
-        return directory
-
-    def at(self, version: int) -> Directory | None:
-        """Return the directory as it was at a version, or None where that was not read."""
-        return self._reader.at(version)
-
-    async def start(self, *, timeout_s: float = 30.0) -> None:
-        """Read the directory and begin to follow it.
-
-        Args:
-            timeout_s: how long to wait for a first version to appear.
-
-        Raises:
-            DirectoryError: if there is none by then, it has expired, or it is older than one seen before.
-            TransportConfigError: if the topic is missing.
-            TransportError: if the broker fails.
-        """
-        subscriber = self._subscriber = await _subscribe(self._transport)
-        until_s = time.monotonic() + timeout_s
-        await _read_to_end(subscriber, self._reader)
-        while self._reader.current is None and time.monotonic() < until_s:
-            await _read_some(subscriber, self._reader)
-        directory = self.current
-        self._check_seen()
-        self._remember()
-        if directory.expires_ms - self._clock_ms() < EXPIRY_WARNING_MS:
-            logger.warning("directory expires soon", expires=time_text(directory.expires_ms))
-        logger.info("directory read", version=directory.version, bus=directory.bus.text)
-        self._task = asyncio.create_task(self._follow())
-
-    async def stop(self) -> None:
-        """Stop following; `current` keeps the last version."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-        if self._subscriber is not None:
-            await self._subscriber.stop()
-            self._subscriber = None
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                if self._subscriber is None:
-                    self._subscriber = await _subscribe(self._transport)
-                if await _read_some(self._subscriber, self._reader):
-                    self._remember()
-                    logger.info("directory replaced", version=self.current.version)
-            except (TransportError, TransportConfigError) as err:
-                logger.warning("directory cannot be followed for the moment", reason=err.message)
-                subscriber, self._subscriber = self._subscriber, None
-                if subscriber is not None:
-                    await subscriber.stop()
-                await asyncio.sleep(RETRY_PAUSE_S)
-            except DirectoryError as err:
-                logger.error("directory", reason=str(err))  # noqa: TRY400  # a state, not a defect of ours
-
-    def _check_seen(self) -> None:
-        """Refuse a topic that has lost or replaced a version that this machine has seen."""
-        if self._seen_file is None or not self._seen_file.exists():
-            return
-        try:
-            seen = json.loads(self._seen_file.read_bytes())
-            version, digest = int(seen["version"]), str(seen["manifest"])
-        except (OSError, ValueError, KeyError, TypeError) as err:
-            raise ConfigError(
-                f"{self._seen_file} cannot be read",
-                remedy="delete it once you know that the directory is the newest",
-            ) from err
-        if self._reader.digest(version) != digest:
-            raise DirectoryError(
-                f"the bus has lost or replaced version {version} of the directory, which was seen here before",
-                remedy=f"find out who did; delete {self._seen_file} only if that is explained",
-            )
-
-    def _remember(self) -> None:
-        head = self._reader.head
-        if self._seen_file is None or head is None:
-            return
-        self._seen_file.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._seen_file.with_suffix(".new")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump({"version": head.version, "manifest": head.digest}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._seen_file)

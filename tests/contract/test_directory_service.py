@@ -5,12 +5,13 @@ import json
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from govbus.document import topics
 from govbus.errors import DirectoryError, FencedError, TransportConfigError, TransportError
+from govbus.service.directory_follower import DirectoryFollower
 from govbus.service.directory_service import (
     TRANSACTIONAL_ID,
-    DirectoryFollower,
     publish_directory,
     read_certificates,
     read_directory,
@@ -199,6 +200,91 @@ async def test_set_back(authority, tmp_path):
         with pytest.raises(DirectoryError, match="lost or replaced version"):
             await refused.start()
         await refused.stop()
+
+
+async def break_topic(transport):
+    """Makes every attempt to read fail, as a broker that is down does."""
+
+    def administrator():
+        raise TransportError("the broker does not answer")
+
+    kept = transport.administrator
+    transport.administrator = administrator
+    return kept
+
+
+async def test_start_without_the_broker(authority, transport, tmp_path):
+    """A process that starts while the broker is down takes its copy, and the newer version once it is back."""
+    seen = tmp_path / "state" / "directory.json"
+    await authority.publish()
+    first = authority.follower(seen_file=seen)
+    await first.start()
+    await first.stop()
+    administrator = await break_topic(transport)
+    follower = authority.follower(seen_file=seen)
+    with capture_logs() as logs:
+        await follower.start()
+    try:
+        assert (1, "Civil registry") == (
+            follower.current.version,
+            follower.current.agency(CIVIL_REGISTRY.text).name,
+        )
+        assert [("warning", 1)] == [
+            (one["log_level"], one["version"]) for one in logs if "copy" in one["event"]
+        ]
+        transport.administrator = administrator
+        authority.rename("Registry")
+        await authority.publish()
+        await until(lambda: follower.current.version == 2)
+    finally:
+        await follower.stop()
+    assert 2 == json.loads(seen.read_text())["version"]
+
+
+async def test_no_copy_no_start(authority, transport, tmp_path):
+    """Without a copy, and without a place for one, a broker that is down is an error."""
+    await authority.publish()
+    await break_topic(transport)
+    for seen in (None, tmp_path / "directory.json"):
+        follower = authority.follower(seen_file=seen)
+        with pytest.raises(TransportError, match="does not answer"):
+            await follower.start()
+        await follower.stop()
+
+
+async def test_copy_that_has_expired(authority, transport, tmp_path):
+    """A copy is good no longer than the version that it is of."""
+    seen = tmp_path / "directory.json"
+    await authority.publish()
+    first = authority.follower(seen_file=seen)
+    await first.start()
+    await first.stop()
+    await break_topic(transport)
+    late = authority.follower(seen_file=seen, clock_ms=lambda: NOW_MS + 366 * DAY_MS)
+    with pytest.raises(DirectoryError, match="expired"):
+        await late.start()
+    await late.stop()
+
+
+async def test_set_back_while_away(authority, transport, tmp_path):
+    """A topic that comes back without what the copy has is not believed: the copy stays in force."""
+    seen = tmp_path / "directory.json"
+    await authority.publish()
+    first = authority.follower(seen_file=seen)
+    await first.start()
+    await first.stop()
+    remembered = json.loads(seen.read_text())
+    administrator = await break_topic(transport)
+    follower = authority.follower(seen_file=seen)
+    await follower.start()
+    try:
+        seen.write_text(json.dumps(remembered | {"manifest": "A" * 43}))
+        with capture_logs() as logs:
+            transport.administrator = administrator
+            await until(lambda: any("lost or replaced" in str(one.get("reason")) for one in logs))
+        assert 1 == follower.current.version
+    finally:
+        await follower.stop()
 
 
 async def test_two_at_once(authority, transport):
