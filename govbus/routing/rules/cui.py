@@ -164,7 +164,7 @@ def cui_marking(facts: TemplateFacts) -> Banner | None:
 
 def template_breaches(facts: TemplateFacts) -> Iterator[Breach]:
     """Yield what is wrong with the part that documents of one template share."""
-    if Profile.CUI not in facts.directory.profiles | facts.agreement.profiles:
+    if Profile.CUI not in facts.profiles:
         return
     text = facts.attributes.get("cuibanner")
     designation = facts.record["designation"]
@@ -192,7 +192,7 @@ def template_breaches(facts: TemplateFacts) -> Iterator[Breach]:
 def document_checks(facts: TemplateFacts) -> Iterator[DocumentCheck]:
     """Yield what is left to look at in every document of the template: whether decontrol was due."""
     designation = facts.record["designation"]
-    if designation is None or Profile.CUI not in facts.directory.profiles | facts.agreement.profiles:
+    if designation is None or Profile.CUI not in facts.profiles:
         return
     date = designation["decontrol_date"]
     if isinstance(date, dt.date):

@@ -207,9 +207,7 @@ def _schedule(facts: TemplateFacts) -> Iterator[Breach]:
         place, parts = "agreement.records_schedule", _parts_of(agreed)
     if not parts["authority"].strip():
         yield Breach("REC-2", f"{place}.authority", "expected the disposition authority")
-    elif Profile.US_FEDERAL in facts.directory.profiles | facts.agreement.profiles and (
-        AUTHORITY.fullmatch(parts["authority"]) is None
-    ):
+    elif Profile.US_FEDERAL in facts.profiles and (AUTHORITY.fullmatch(parts["authority"]) is None):
         yield _warning(f"{place}.authority", "is in no form that NARA numbers authorities in")
     yield from _retention(place, parts)
 

@@ -8,6 +8,7 @@ from govbus.document.finding import Severity
 from govbus.errors import MetadataError
 from govbus.routing.codes import CodeLists
 from govbus.routing.rules.agency_ids import SCHEMES, ParticipantUrn, external_id_breaches
+from govbus.testing.rule_examples import run_example
 
 _LISTS = CodeLists.shipped()
 
@@ -135,3 +136,18 @@ def test_unknown_schemes_are_answered_with_the_known_ones():
     """Whoever registers an agency reads which schemes there are."""
     (breach,) = external_id_breaches("duns", "1", _LISTS, 0)
     assert all(scheme in breach.detail for scheme in SCHEMES)
+
+
+@pytest.mark.parametrize(
+    ("external_ids", "severity"),
+    [
+        ("{us-omb: '018:001'}", Severity.REFUSE),
+        ("{duns: '1'}", Severity.REFUSE),
+        ("{us-omb: '999:99'}", Severity.WARN),
+    ],
+)
+def test_an_agency_is_registered_with_identifiers_in_form(external_ids: str, severity: Severity):
+    """A wrong identifier of an agency is found when the directory is registered, at its place in the file."""
+    (finding,) = run_example(f"agency: {{external_ids: {external_ids}}}").registration
+    assert (finding.rule, finding.severity) == ("ID-1", severity)
+    assert finding.field.startswith("agencies/tax.example.yaml: external_ids.")
