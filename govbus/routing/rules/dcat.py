@@ -92,7 +92,7 @@ RULES: tuple[Rule, ...] = (
         moments=_REGISTRATION,
         explanation=(
             "A data asset has a title, a description, an identifier that is not null, and a contact with a name and "
-            "an e-mail address that a mailto: URI can hold. (That null is refused is govbus's choice.)"
+            "an e-mail address that a mailto: URI can hold; that a null identifier is refused is govbus's choice."
         ),
         accepted="A contact with a name and an address such as desk@tax.example.",
         passing="asset: {contact: {name: Service desk, email: desk@tax.example}}",
@@ -110,8 +110,8 @@ RULES: tuple[Rule, ...] = (
             "a banner that follows the CUI registry, and a designation that says by whom it is controlled."
         ),
         accepted="A status such as Unrestricted or Restricted - Fully; a banner together with its designation.",
-        passing="record: {access_restriction: {status: Unrestricted, specific: []}}",
-        failing="record: {access_restriction: {status: Open, specific: []}}",
+        passing="asset: {access_restriction: {status: Unrestricted, specific: []}}",
+        failing="asset: {access_restriction: {status: Open, specific: []}}",
     ),
 )
 """The rules of this family."""
