@@ -154,15 +154,17 @@ _layouts: dict[tuple[tuple[tuple[str, bytes], ...], tuple[str, ...]], _Layout] =
 
 def _layout(signed: dict[str, bytes], own: tuple[str, ...]) -> _Layout:
     """Return the lines before the first header of the document's own, and for each of those the lines that follow."""
-    first, parts = b"", []
+    first = b""
+    parts: list[tuple[str, bytes]] = []
     for name in sorted(signed):
         if name in own:
-            parts.append([name, b""])
+            parts.append((name, b""))
         elif parts:
-            parts[-1][1] += _header_line(name, signed[name])
+            last, following = parts[-1]
+            parts[-1] = last, following + _header_line(name, signed[name])
         else:
             first += _header_line(name, signed[name])
-    return first, tuple((name, following) for name, following in parts)
+    return first, tuple(parts)
 
 
 def _header_line(name: str, value: bytes) -> bytes:
