@@ -164,7 +164,17 @@ def run(tests: Path, data: Path, console: Console) -> int:
     os.environ[VARIABLE] = str(data)
     report = SetReport(data)
     code = pytest.main(
-        [str(tests), "-qq", "--tb=short", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")],
+        [
+            str(tests),
+            "-qq",
+            "--tb=short",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            str(ROOT),
+            "-c",
+            str(ROOT / "pyproject.toml"),
+        ],
         plugins=[report],
     )
     console.print()
@@ -180,12 +190,13 @@ def run(tests: Path, data: Path, console: Console) -> int:
 
 
 def main() -> int:
-    """Run everything."""
+    """Run everything, or the tests of a folder that is given."""
+    tests = Path(sys.argv[1]) if len(sys.argv) > 1 else TESTS
     data = Path(os.environ.get(VARIABLE) or DATA_DEFAULT).resolve()
     if not data.is_dir():
         print(f"there is no folder {data}; name the data of others with {VARIABLE}", file=sys.stderr)
         return 2
-    return run(TESTS, data, Console(width=max(WIDTH_MIN, Console().width), highlight=False))
+    return run(tests, data, Console(width=max(WIDTH_MIN, Console().width), highlight=False))
 
 
 if __name__ == "__main__":
