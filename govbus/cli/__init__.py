@@ -15,6 +15,7 @@ from govbus.cli import (
     codes,
     directory,
     doctor,
+    flow,
     inbox,
     kafka,
     message_log,
@@ -42,6 +43,7 @@ app.add_typer(topics.app, name="topics")
 app.command("send")(send)
 app.add_typer(inbox.app, name="inbox")
 app.command("trace")(trace.trace)
+app.command("flow")(flow.flow)
 app.add_typer(adapter.app, name="adapter")
 app.command("router")(router)
 app.add_typer(message_log.app, name="log")
