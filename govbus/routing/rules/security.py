@@ -180,15 +180,6 @@ def document_checks(facts: TemplateFacts) -> Iterator[DocumentCheck]:
         yield _nss_breaches
 
 
-def impact_breaches(impact: SecurityCategory, field: str) -> Iterator[Breach]:
-    """Yield what is wrong with the impact level of an agreement, when it is registered (rule SEC-1)."""
-    for objective, words in OBJECTIVES[1:]:
-        if getattr(impact, objective) is Impact.NA:
-            yield Breach(
-                "SEC-1", f"{field}.{objective}", f"NA is lawful for confidentiality, not for {words}"
-            )
-
-
 def certificate_breaches(certificate: Certificate, field: str, *, is_nss: bool) -> Iterator[Breach]:
     """Yield what is wrong with the algorithm of a certificate, when it is registered (rule SEC-5)."""
     is_classical = certificate.algorithm in CLASSICAL_ALGORITHMS

@@ -1,6 +1,5 @@
 """Security categories, what an agreement lets pass, and the audit record of every decision."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +16,6 @@ from govbus.routing.rules.security import (
     audit_record_breaches,
     certificate_breaches,
     document_checks,
-    impact_breaches,
     require_audit_record,
     template_breaches,
 )
@@ -103,13 +101,6 @@ def test_cui_that_the_agreement_names(monkeypatch, categories, controls, expecte
     monkeypatch.setattr(security, "cui_marking", lambda _: banner)
 
     assert [("SEC-8", "ce_cuibanner")] * expected == _found(_template())
-
-
-def test_impact_levels_of_agreements():
-    """Integrity and availability always have an impact; confidentiality may have none."""
-    assert [] == list(impact_breaches(replace(MODERATE, c=Impact.NA), "impact"))
-    bad = impact_breaches(replace(MODERATE, i=Impact.NA, a=Impact.NA), "impact")
-    assert ["impact.i", "impact.a"] == [one.field for one in bad]
 
 
 def _signer(algorithm, not_after_ms=AT_MS + 10**9):
