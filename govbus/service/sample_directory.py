@@ -1,25 +1,18 @@
-"""A complete directory with fresh keys, ready to work with: for a first look, the demo and tests.
-
-Keys are made here and nowhere else in the repository; none is ever checked in.
-"""
+"""A complete directory with fresh keys, ready to work with: for a first look, the demo and tests."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from cryptography.hazmat.primitives import serialization
-
 from govbus.document.encoding import time_text
 from govbus.document.ids import AgencyId, PackageId
 from govbus.errors import ConfigError
 from govbus.schemas import bundled
-from govbus.signing.algorithms import Algorithm, algorithm_of
-from govbus.signing.issuing import CertificateAuthority, IssuedKey, private_key_pem
+from govbus.service.directory_writing import DAY_MS, DirectoryWriter
+from govbus.signing.algorithms import Algorithm
 
 BUS = AgencyId("bus.example")
 CIVIL_REGISTRY = AgencyId("civil-registry.example")
@@ -32,12 +25,8 @@ TAXONOMY = "example-topics"
 PERSONS_TOPIC = "persons"
 
 _PERSON_SCHEMA = "domains/civil/person/v1"
-_DAY_MS = 86_400_000
 _REVIEW_DAYS = 365
-_LINE_CHARACTERS = 110
 _TOPIC = {"taxonomy": TAXONOMY, "topic": PERSONS_TOPIC}
-_CLOCK_TOLERANCE_MS = _DAY_MS
-"""Certificates are good from a day before, so that clocks of other machines may lag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +91,8 @@ def write_sample_directory(
         ConfigError: if the folder is not empty or cannot be written.
     """
     try:
-        _require_empty(folder)
-        writer = _Writer(folder, at_ms=at_ms, days=days, algorithm=algorithm, password=password)
+        files = DirectoryWriter(folder, at_ms=at_ms, days=days, algorithm=algorithm, password=password)
+        writer = _Writer(files)
         writer.write_bus()
         for agency in dict.fromkeys((BUS, *suppliers, *consumers)):
             writer.write_agency(agency)
@@ -117,58 +106,29 @@ def write_sample_directory(
     return SampleDirectory(folder)
 
 
-def _require_empty(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise ConfigError(f"{folder} is not empty", remedy="name a new folder")
-
-
 class _Writer:
-    """Writes the files of one folder."""
+    """Writes the entries of the sample."""
 
-    def __init__(
-        self, folder: Path, *, at_ms: int, days: int, algorithm: Algorithm, password: bytes | None
-    ) -> None:
-        self._folder = folder
-        self._at_ms = at_ms
-        self._from_ms = at_ms - _CLOCK_TOLERANCE_MS
-        self._to_ms = at_ms + days * _DAY_MS
-        self._algorithm = algorithm
-        self._password = password
-        self._root = CertificateAuthority.create(
-            "Example root", algorithm, at_ms=self._from_ms - _DAY_MS, days=days + 366
-        )
-        (folder / "keys").mkdir(mode=0o700)
+    def __init__(self, writer: DirectoryWriter) -> None:
+        self._writer = writer
+        self._at_ms, self._from_ms, self._to_ms = writer.at_ms, writer.from_ms, writer.to_ms
 
     def write_bus(self) -> None:
-        self._write("certificates/root.pem", self._root.certificate_pem)
-        self._write_key("root", self._root.key_pem)
-        self._write_issued("authority", "Example governing authority")
-        self._write_yaml(
-            "bus.yaml",
+        self._writer.write_bus(
             {
                 "id": BUS.text,
                 "name": "Example bus",
                 "authority": "Example governing authority",
                 "profiles": ["core", "cui", "dcat-us", "us-federal"],
-                "anchors": ["certificates/root.pem"],
                 "validity_days": 365,
-            },
+            }
         )
 
     def write_agency(self, agency: AgencyId) -> None:
-        self._write_issued(agency.text, f"{agency} seal")
-        self._write_yaml(
-            f"agencies/{agency}.yaml",
-            {
-                "id": agency.text,
-                "name": _name(agency),
-                "certificates": [{"file": f"certificates/{agency}.pem"}],
-            },
-        )
+        self._writer.write_agency({"id": agency.text, "name": _name(agency)})
 
     def write_taxonomy(self) -> None:
-        self._write_yaml(
+        self._writer.write_yaml(
             f"taxonomies/{TAXONOMY}.yaml",
             {
                 "id": TAXONOMY,
@@ -187,7 +147,7 @@ class _Writer:
         )
 
     def write_asset(self, supplier: AgencyId) -> None:
-        self._write_yaml(
+        self._writer.write_yaml(
             f"assets/{supplier}.persons.yaml",
             {
                 "id": SampleDirectory.asset(supplier),
@@ -214,8 +174,8 @@ class _Writer:
 
     def write_package(self, steward: AgencyId, delivery: str) -> None:
         source = bundled.folder() / f"{_PERSON_SCHEMA}.avsc"
-        self._write(f"schemas/{PERSON}.v1.avsc", source.read_bytes())
-        self._write_yaml(
+        self._writer.write(f"schemas/{PERSON}.v1.avsc", source.read_bytes())
+        self._writer.write_yaml(
             f"packages/{PERSON}.yaml",
             {
                 "id": PERSON.text,
@@ -238,7 +198,7 @@ class _Writer:
 
     def write_agreement(self, supplier: AgencyId, consumers: Sequence[AgencyId]) -> None:
         identifier = SampleDirectory.agreement(supplier)
-        self._write_yaml(
+        self._writer.write_yaml(
             f"agreements/{identifier}.yaml",
             {
                 "id": identifier,
@@ -251,7 +211,7 @@ class _Writer:
                 "legal_authority": "Example Population Register Act, section 3",
                 "valid_from": time_text(self._from_ms),
                 "valid_to": time_text(self._to_ms),
-                "review_due": time_text(self._at_ms + _REVIEW_DAYS * _DAY_MS),
+                "review_due": time_text(self._at_ms + _REVIEW_DAYS * DAY_MS),
                 "status": "active",
                 "classification": "confidential",
                 "impact": {"c": "MOD", "i": "MOD", "a": "MOD"},
@@ -265,36 +225,6 @@ class _Writer:
                 },
             },
         )
-
-    def _write_issued(self, name: str, subject: str) -> None:
-        issued: IssuedKey = self._root.issue(
-            subject, self._algorithm, not_before_ms=self._from_ms, not_after_ms=self._to_ms
-        )
-        self._write(f"certificates/{name}.pem", issued.certificate_pem)
-        self._write_key(name, issued.key_pem)
-
-    def _write_key(self, name: str, key_pem: bytes) -> None:
-        if self._password is not None:
-            key = serialization.load_pem_private_key(key_pem, None)
-            algorithm_of(key)
-            key_pem = private_key_pem(key, self._password)  # type: ignore[arg-type]  # algorithm_of checked it
-        path = self._folder / "keys" / f"{name}.key.pem"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key_pem)
-
-    def _write_yaml(self, name: str, fields: dict[str, Any]) -> None:
-        self._write(
-            name,
-            yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=_LINE_CHARACTERS).encode(
-                "utf-8"
-            ),
-        )
-
-    def _write(self, name: str, octets: bytes) -> None:
-        path = self._folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(octets)
 
 
 def _name(agency: AgencyId) -> str:
