@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from govbus.routing.directory import Directory
 
 app = typer.Typer(
-    help="The directory: agencies, certificates, packages and agreements, written as files, signed by the "
-    "governing authority, followed by every process.",
+    help="The directory: agencies, certificates, taxonomies, data assets, packages and agreements, written as "
+    "files, signed by the governing authority, followed by every process.",
     no_args_is_help=True,
 )
 
@@ -59,6 +59,40 @@ def check(folder: FolderArgument) -> None:
     typer.echo(
         f"{content.bus.id}: {told}, {len(files.problems) or 'no'} {'warnings' if files.problems else 'mistakes'}"
     )
+
+
+@app.command()
+def schema(
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="bus, agency, taxonomy, asset, package, agreement or codes. Default: all."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Write a file for each kind here.", file_okay=False)
+    ] = None,
+) -> None:
+    """Print the JSON Schemas of the YAML files, or write them for an editor."""
+    import json
+
+    from govbus.errors import ConfigError
+    from govbus.routing.directory_editor import editor_schema, schema_file
+    from govbus.routing.directory_file_models import FILE_MODELS
+
+    if kind is not None and kind not in FILE_MODELS:
+        raise ConfigError(f"expected one of {', '.join(FILE_MODELS)}, found {kind!r}")
+    schemas = {one: editor_schema(one) for one in (FILE_MODELS if kind is None else (kind,))}
+    if folder is None:
+        told = schemas if kind is None else schemas[kind]
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for one, content in schemas.items():
+            text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+            (folder / schema_file(one)).write_text(text, encoding="utf-8")
+    except OSError as err:
+        raise ConfigError(f"{folder} cannot be written: {err.strerror}") from err
+    typer.echo(f"wrote {len(schemas)} schemas to {folder}")
 
 
 @app.command()
@@ -142,7 +176,8 @@ def _print(directory: Directory) -> None:
     console = Console()
     console.print(
         f"[bold]{directory.bus}[/bold] {directory.name}, version {directory.version} by {directory.authority}, "
-        f"issued {time_text(directory.issued_ms)}, expires {time_text(directory.expires_ms)}",
+        f"issued {time_text(directory.issued_ms)}, expires {time_text(directory.expires_ms)}, "
+        f"profiles {' '.join(sorted(directory.profiles))}",
         highlight=False,
     )
     agencies = Table("Agency", "Name", "Certificate", "Good until", "Revoked", box=None, header_style="bold")
@@ -179,7 +214,16 @@ def _print(directory: Directory) -> None:
             time_text(agreement.valid_to_ms)[:10],
             agreement.status,
         )
-    for table in (agencies, packages, agreements):
+    assets = Table("Data asset", "Title", "Steward", "Access level", "Topics", box=None, header_style="bold")
+    for asset in sorted(directory.assets.values(), key=lambda asset: asset.id):
+        assets.add_row(
+            asset.id,
+            asset.title,
+            asset.steward.agency.text,
+            asset.access_level,
+            ", ".join(f"{one.taxonomy}/{one.topic}" for one in asset.topics),
+        )
+    for table in (agencies, assets, packages, agreements):
         console.print()
         console.print(table)
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from govbus.document.finding import Breach, Severity
+from govbus.routing.directory import DataAsset
 from govbus.routing.directory_build import code_lists
 from govbus.routing.directory_checks import EntryChecks
 from govbus.routing.directory_entries import (
@@ -29,6 +30,7 @@ from govbus.routing.rules import dcat, drm
 from govbus.routing.rules.agency_ids import external_id_breaches
 from govbus.routing.rules.catalogue import RULES, is_active
 from govbus.routing.rules.cloudevents import CLASSIFICATIONS
+from govbus.routing.rules.language_tags import is_well_formed
 from govbus.routing.rules.rule import Profile
 from govbus.schemas import governance
 from govbus.schemas.canonical import canonical_json
@@ -95,7 +97,7 @@ class _Registration:
             publisher = self._agencies.get(value.publisher.text)
             breaches = dcat.asset_breaches(value, publisher, self._codes, self._at_ms)
             profiles = self._bus_profiles | self._asset_profiles.get(asset.id, frozenset())
-            yield from self._problems(asset, breaches, profiles)
+            yield from self._problems(asset, [*breaches, *_language_breaches(value)], profiles)
         for package in content.packages:
             profiles = self._bus_profiles | self._package_profiles.get(package.id, frozenset())
             yield from self._problems(package, drm.package_breaches(package_of(package)), profiles)
@@ -108,15 +110,7 @@ class _Registration:
         self, entry: Entry, breaches: Iterable[Breach], profiles: Collection[Profile]
     ) -> Iterator[Problem]:
         for breach in breaches:
-            if breach.rule not in RULES:
-                yield Problem(
-                    place_of(entry),
-                    breach.field,
-                    breach.detail,
-                    breach.rule,
-                    breach.severity or Severity.REFUSE,
-                )
-            elif is_active(breach.rule, profiles):
+            if is_active(breach.rule, profiles):
                 severity = breach.severity or RULES[breach.rule].severity
                 yield Problem(place_of(entry), breach.field, breach.detail, breach.rule, severity)
 
@@ -141,6 +135,12 @@ class _Registration:
             for index, code in enumerate(values):
                 if code.removeprefix("SP-") not in known:
                     yield Breach("CUI-1", f"{field}.{index}", f"expected a code of the list {list_id}")
+
+
+def _language_breaches(asset: DataAsset) -> Iterator[Breach]:
+    for index, tag in enumerate(asset.languages):
+        if not is_well_formed(tag):
+            yield Breach("LNG-1", f"languages.{index}", "expected a BCP 47 language tag such as en or pt-BR")
 
 
 def _unusable(agreement: AgreementEntry, package: PackageEntry) -> Iterator[Breach]:
