@@ -1,14 +1,18 @@
 """JSON Schemas for editors: they accept what the sample says, and underline what is wrong in it."""
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
 from govbus.routing.directory_editor import editor_schema, schema_file, schema_line
+from govbus.routing.directory_entries import AgreementEntry
 from govbus.routing.directory_file_models import FILE_MODELS, FOLDERS
+from govbus.routing.yaml_text import yaml_text
 from govbus.service.sample_directory import write_sample_directory
+from govbus.testing.example_yaml import example_fields
 
 AT_MS = 1_795_466_700_000
 CODES = {
@@ -113,3 +117,14 @@ def test_file_names():
     assert "agreement.schema.json" == schema_file("agreement")
     assert "# yaml-language-server: $schema=editor/bus.schema.json\n" == schema_line("bus.yaml")
     assert "# yaml-language-server: $schema=../editor/asset.schema.json\n" == schema_line("assets/x.yaml")
+
+
+def test_the_example_of_the_specification():
+    """The agreement that docs/specs/directory.md shows is one, for the schema and for the reader alike."""
+    page = (Path(__file__).parents[3] / "docs" / "specs" / "directory.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+
+    assert (
+        "civil.person.civil-registry.example" == AgreementEntry.model_validate(yaml_text(example.encode())).id
+    )
+    assert [] == mistakes("agreement", example_fields(example))
