@@ -17,6 +17,7 @@ from govbus.routing.directory_fields import (
     Names,
     StartMoment,
     Title,
+    Uri,
     text,
 )
 
@@ -134,10 +135,10 @@ class NiemFormatFields(Model):
     """Message object: {namespace}LocalName in XML, prefix:Name in JSON; left out where any is accepted."""
     context: Annotated[dict[Title, Title], Field(default_factory=dict)]
     """JSON-LD prefixes of the model, and the namespace that each stands for."""
-    context_uri: Title | None = None
-    """Absolute URI by which a JSON message may name that context instead of embedding it."""
+    context_uri: Uri | None = None
+    """Absolute URI by which a JSON message may name that context instead of embedding it (rule 13-4)."""
     media_type: Title | None = None
-    """Media type of the attachments at `place` that are such messages; left out where all are."""
+    """Of the attachments at the place that are such messages, such as application/niem+xml; left out for all."""
 
 
 class NiemFormatPart(NiemFormatFields):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from govbus.document.finding import Breach, Severity
 from govbus.routing.directory import DataAsset
@@ -26,6 +27,9 @@ from govbus.routing.directory_entries import (
 from govbus.routing.directory_parts import SchemaPart
 from govbus.routing.directory_problems import Problem
 from govbus.routing.directory_values import agency_of, agreement_of, asset_of, package_of
+from govbus.routing.niem.formats import format_breaches
+from govbus.routing.niem.naming import naming_breaches
+from govbus.routing.niem.places import place_breaches
 from govbus.routing.rules import dcat, drm
 from govbus.routing.rules.agency_ids import external_id_breaches
 from govbus.routing.rules.catalogue import RULES, is_active
@@ -102,6 +106,8 @@ class _Registration:
             profiles = self._bus_profiles | self._package_profiles.get(package.id, frozenset())
             yield from self._problems(package, drm.package_breaches(package_of(package)), profiles)
             yield from self._problems(package, schema_breaches(package), profiles)
+            if Profile.NIEM in profiles:
+                yield from self._problems(package, niem_breaches(package), profiles)
         for agreement in content.agreements:
             profiles = self._bus_profiles | frozenset(agreement.profiles)
             yield from self._problems(agreement, self._agreement_breaches(agreement), profiles)
@@ -170,6 +176,25 @@ def schema_breaches(package: PackageEntry) -> Iterator[Breach]:
             labels=[f"version {one.version}" for one in earlier],
         )
         earlier.append(part)
+
+
+def niem_breaches(package: PackageEntry) -> Iterator[Breach]:
+    """Yield what is wrong with a package where NIEM counts: its message formats, and names in its schemas."""
+    payloads = [payload_of(part.definition) for part in package.schemas]
+    for index, payload in enumerate(payloads):
+        place = f"schemas.{index}.definition.fields.1.type"
+        yield from (_placed(breach, place) for breach in naming_breaches(payload))
+    for index, one in enumerate(package_of(package).niem):
+        breaches = [*format_breaches(one)]
+        nowhere = [list(place_breaches(one, payload)) for payload in payloads]
+        if all(nowhere):
+            breaches += nowhere[-1]
+        yield from (_placed(breach, f"niem.{index}") for breach in breaches)
+
+
+def payload_of(definition: Mapping[str, Any]) -> Any:
+    """Return the payload's schema of a document schema."""
+    return next((field["type"] for field in definition["fields"] if field["name"] == "body"), {})
 
 
 def _placed(breach: Breach, place: str) -> Breach:

@@ -185,6 +185,8 @@ def _niem_format(part: NiemFormatPart) -> NiemFormat:
         main=part.main,
         root=part.root,
         context=dict(part.context),
+        context_uri=part.context_uri,
+        media_type=part.media_type,
     )
 
 

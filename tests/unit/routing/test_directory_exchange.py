@@ -453,3 +453,54 @@ def test_agencies_of_a_directory(files):
 
     assert AgencyId("tax.example").text in told(files)[0]
     assert 1 == len(told(files))
+
+
+def niem(files, **fields):
+    """Switches NIEM on and gives the package one message format."""
+    files["niem/message.json"] = (
+        b'{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}'
+    )
+    one = {
+        "syntax": "json",
+        "place": "body.record_id",
+        "files": ["niem/message.json"],
+        "main": "niem/message.json",
+        "context": {"nc": "https://docs.oasis-open.org/niemopen/ns/model/niem-core/6.0/"},
+    }
+    change(files, BUS, profiles=["core", "niem"])
+    change(files, PACKAGE, niem=[one | fields])
+
+
+def test_message_formats_that_cannot_be_used(files):
+    """With profile niem, a message format that does not compile or has no place is refused when it is registered."""
+    niem(files, place="body.shoe_size")
+    assert [f"{PACKAGE}: niem.0.place"] == [": ".join(one.split(": ")[:2]) for one in told(files)]
+    assert told(files)[0].endswith("(NDR-13)")
+    niem(files, place=text_field(files))
+    assert [] == told(files)
+    files["niem/message.json"] = b"{"
+    problems = told(files)
+    assert problems
+    assert all(one.startswith(f"{PACKAGE}: niem.0.") and one.endswith("(NDR-13)") for one in problems)
+    change(files, BUS, profiles=["core"])
+    assert [] == told(files)
+
+
+def text_field(files):
+    """Returns the place of a field of the payload that holds text."""
+    fields = json.loads(files["schemas/civil.person.v1.avsc"])["fields"]
+    return "body." + next(one["name"] for one in fields if one["type"] in ("string", ["null", "string"]))
+
+
+def test_names_of_schemas_that_say_they_are_niem(files):
+    """With profile niem, a schema that says it is NIEM is warned of names that are not NIEM's."""
+    schema = json.loads(files["schemas/civil.person.v1.avsc"])
+    namespace = "https://docs.oasis-open.org/niemopen/ns/model/niem-core/6.0/"
+    schema["govbus.niem"] = {"namespace": namespace, "version": "6.0", "language": "en-US"}
+    files["schemas/civil.person.v1.avsc"] = json.dumps(schema).encode()
+    assert [] == told(files)
+    change(files, BUS, profiles=["core", "niem"])
+    problems = DirectoryFiles(files, at_ms=AT_MS).problems
+
+    assert {("NDR-7", Severity.WARN)} == {(one.rule, one.severity) for one in problems}
+    assert all(one.field.startswith("schemas.0.definition.fields.1.type") for one in problems)
