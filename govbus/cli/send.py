@@ -36,7 +36,8 @@ def send(
         Path | None,
         typer.Argument(
             help='JSON file {"record": {…}, "body": {…}, "subject": "…", "attributes": {…}}; - reads it from '
-            "standard input. Left out, everything comes from --set."
+            "standard input. Left out, everything comes from --set. Of the record only what the directory does not "
+            "know is needed: record_id and description, as a rule."
         ),
     ] = None,
     values: Annotated[
@@ -66,7 +67,9 @@ def send(
     from govbus.service.sending import DocumentText
 
     telemetry.configure_logging(level=logging.WARNING)
-    value, source = _read(document)
+    value, source = (
+        ({"record": {}, "body": {}}, "the options") if document is None else read_document(document)
+    )
     for text in values or []:
         _set(value, text)
     receipt = asyncio.run(
@@ -94,7 +97,6 @@ async def _send(
     wait: bool,
     timeout_s: float,
 ) -> Receipt | None:
-    from govbus.adapters.outgoing import DocumentIds, OutgoingDocument
     from govbus.service.agency_profile import AgencyProfile
     from govbus.service.processes import clock_ms
     from govbus.service.sending import ReceiptWatch, SenderParts, send_document
@@ -105,14 +107,10 @@ async def _send(
     profile = AgencyProfile.from_file(profile_file)
     transport = transport_of(Settings.from_environment(), client_id=str(profile.agency))
     setup = await SendingSetup.prepare(transport, profile, next_index=next_index)
-    now_ms = clock_ms()
-    outgoing = OutgoingDocument(
-        DocumentIds().new(now_ms), text.subject, now_ms, text.record, text.body, text.attributes
-    )
     origin = setup.profile.origin
     watch = ReceiptWatch(setup.transport, origin.agency, setup.directory)
     with setup.spool as spool:
-        template = setup.template(agreement_id, ce_type)
+        outgoing, template = setup.builder(agreement_id, ce_type).build(text, at_ms=clock_ms())
         parts = SenderParts(spool, setup.signers, setup.transport, template, clock_ms, timeout_s)
         try:
             if wait:
@@ -128,15 +126,17 @@ async def _send(
     return receipt
 
 
-def _read(document: Path | None) -> tuple[dict[str, Any], str]:
-    """Return the JSON value and the name of its source."""
+def read_document(document: Path) -> tuple[dict[str, Any], str]:
+    """Return the JSON value of a document's file, or of standard input for ``-``, and the name of its source.
+
+    Raises:
+        ConfigError: if it cannot be read, or is no JSON object.
+    """
     import json
     import sys
 
     from govbus.errors import ConfigError
 
-    if document is None:
-        return {"record": {}, "body": {}}, "the options"
     source = "standard input" if str(document) == "-" else str(document)
     try:
         octets = sys.stdin.buffer.read() if str(document) == "-" else document.read_bytes()

@@ -12,6 +12,7 @@ from govbus.errors import ConfigError, DirectoryError
 from govbus.routing.directory import Directory
 from govbus.service.agency_profile import AgencyProfile
 from govbus.service.directory_service import read_directory
+from govbus.service.document_builder import DocumentBuilder
 from govbus.service.processes import clock_ms
 from govbus.service.sending import document_template, supplied_agreement
 from govbus.service.spool_start import open_spool
@@ -63,6 +64,12 @@ class SendingSetup:
         origin = self.profile.origin
         agreement = supplied_agreement(self.directory, origin.agency, agreement_id)
         return document_template(self.directory, origin, agreement, ce_type)
+
+    def builder(self, agreement_id: str | None, ce_type: str | None) -> DocumentBuilder:
+        """Return what builds documents under an agreement; errors as for what it is made of."""
+        origin = self.profile.origin
+        agreement = supplied_agreement(self.directory, origin.agency, agreement_id)
+        return DocumentBuilder(self.directory, origin, agreement, ce_type)
 
 
 def _require_bound(directory: Directory, profile: AgencyProfile, signers: Sequence[Signer]) -> None:
