@@ -6,6 +6,7 @@ documents are: rule, field, what was expected.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,9 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from govbus.document.finding import Breach, Severity
+from govbus.errors import RuleError
 from govbus.routing.directory import DataAsset
 from govbus.routing.directory_build import code_lists
-from govbus.routing.directory_checks import EntryChecks
+from govbus.routing.directory_checks import EntryChecks, certificate_of
 from govbus.routing.directory_entries import (
     AgencyEntry,
     AgreementEntry,
@@ -36,6 +38,7 @@ from govbus.routing.rules.catalogue import RULES, is_active
 from govbus.routing.rules.cloudevents import CLASSIFICATIONS
 from govbus.routing.rules.language_tags import is_well_formed
 from govbus.routing.rules.rule import Profile
+from govbus.routing.rules.security import certificate_breaches
 from govbus.schemas import governance
 from govbus.schemas.canonical import canonical_json
 from govbus.schemas.compatibility import compatibility_breaches
@@ -127,6 +130,9 @@ class _Registration:
             yield Breach("CUI-5", "country", "expected a code of the list genc-countries")
         for scheme, value in agency.external_ids.items():
             yield from external_id_breaches(scheme, value, self._codes, self._at_ms)
+        for index, part in enumerate(agency.certificates):
+            with contextlib.suppress(RuleError):  # one that cannot be read is told of elsewhere
+                yield from certificate_breaches(certificate_of(part.pem), f"certificates.{index}")
 
     def _agreement_breaches(self, agreement: AgreementEntry) -> Iterator[Breach]:
         package = self._packages.get(agreement.package)

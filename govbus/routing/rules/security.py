@@ -71,29 +71,29 @@ RULES = (
     ),
     Rule(
         id="SEC-4",
-        citation="FIPS 186-5, FIPS 204, NIST SP 800-57, NIST SP 800-131A",
+        citation="FIPS 186-5, FIPS 204, NIST SP 800-57, NIST SP 800-131A, NIST IR 8547 (draft)",
         severity=Severity.REFUSE,
         basis=Basis.NORM,
         profile=Profile.CORE,
         moments=(Moment.REGISTRATION, Moment.DOCUMENT),
         explanation="The algorithm is one of the pinned ones and fits the certificate's key. All of them give 128 bits "
         "of strength or more, so the end of 112-bit signatures in 2030 touches none; shared keys, DSA, SHA-1 and "
-        "short RSA keys are not on the list.",
+        "short RSA keys are not on the list. A certificate for a key that a quantum computer would break earns a "
+        "warning where it is to be used beyond 2035.",
         accepted="Ed25519, ES256, PS256 with RSA of 3072 bits or more, ML-DSA-44, ML-DSA-65 or ML-DSA-87.",
         passing="raw: {algorithm: ES256}",
         failing="raw: {signature_header: {alg: HS256}}",
     ),
     Rule(
         id="SEC-5",
-        citation="CNSA 2.0; FIPS 204; NIST IR 8547 (draft)",
+        citation="CNSA 2.0; FIPS 204",
         severity=Severity.REFUSE,
         basis=Basis.NORM,
         profile=Profile.NSS,
-        moments=(Moment.REGISTRATION, Moment.DOCUMENT),
-        explanation="On national security systems every document is signed with ML-DSA-87. Elsewhere a certificate for "
-        "a key that a quantum computer would break earns a warning where it is to be used beyond 2035.",
-        accepted="In profile nss a signature by an ML-DSA-87 key beside or instead of others; elsewhere certificates "
-        "that end by 2035, or ML-DSA keys.",
+        moments=(Moment.DOCUMENT,),
+        explanation="On national security systems every document is signed with ML-DSA-87, by itself or beside other "
+        "signatures. Everywhere else ML-DSA-44 and ML-DSA-65 serve as well.",
+        accepted="A signature by an ML-DSA-87 key beside or instead of others.",
         passing="bus: {profiles: [core, us-federal, nss]}\nraw: {algorithm: ML-DSA-87}",
         failing="bus: {profiles: [core, us-federal, nss]}",
     ),
@@ -180,12 +180,11 @@ def document_checks(facts: TemplateFacts) -> Iterator[DocumentCheck]:
         yield _nss_breaches
 
 
-def certificate_breaches(certificate: Certificate, field: str, *, is_nss: bool) -> Iterator[Breach]:
-    """Yield what is wrong with the algorithm of a certificate, when it is registered (rule SEC-5)."""
-    is_classical = certificate.algorithm in CLASSICAL_ALGORITHMS
-    if is_classical and not is_nss and certificate.not_after_ms >= CLASSICAL_UNTIL_MS:
-        detail = f"{certificate.algorithm} signatures are not to be made after 2035"
-        yield Breach("SEC-5", field, detail, Severity.WARN)
+def certificate_breaches(certificate: Certificate, field: str) -> Iterator[Breach]:
+    """Yield what is wrong with the algorithm of a certificate, when it is registered (rule SEC-4)."""
+    if certificate.algorithm in CLASSICAL_ALGORITHMS and certificate.not_after_ms >= CLASSICAL_UNTIL_MS:
+        detail = f"{certificate.algorithm} signatures are not to be made after 2035, and it is valid beyond"
+        yield Breach("SEC-4", field, detail, Severity.WARN)
 
 
 def audit_record_breaches(entry: LogEntry) -> Iterator[Breach]:
