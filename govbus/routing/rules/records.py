@@ -92,7 +92,7 @@ RULES = (
     ),
     Rule(
         id="REC-4",
-        citation="36 CFR 1236.54(d), Title, Description, Creator, Creation Date",
+        citation="36 CFR 1236.54(d), Title, Description, Creator, Creation Date, and (c)(2), Rights Holder",
         severity=Severity.REFUSE,
         basis=Basis.NORM,
         profile=Profile.CORE,
