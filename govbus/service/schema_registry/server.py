@@ -147,7 +147,9 @@ async def running_registry(
     store = await loop.run_in_executor(thread, RegistryStore, database)
     try:
         running = RunningRegistry("", SchemaRegistry(store, is_governed=is_governed), thread)
-        runner = web.AppRunner(_application(running, access, place), access_log=None)
+        runner = web.AppRunner(
+            _application(running, access, place), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+        )
         await runner.setup()
         try:
             running.url = await _listen(runner, place, context)
