@@ -21,6 +21,7 @@ from govbus.cli import (
     message_log,
     registry,
     rules,
+    schema_registry,
     topics,
     trace,
 )
@@ -48,6 +49,7 @@ app.add_typer(adapter.app, name="adapter")
 app.command("router")(router)
 app.add_typer(message_log.app, name="log")
 app.add_typer(registry.app, name="registry")
+app.add_typer(schema_registry.app, name="schema-registry")
 app.add_typer(rules.app, name="rules")
 app.add_typer(codes.app, name="codes")
 app.add_typer(audit.app, name="audit")

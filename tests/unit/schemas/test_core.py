@@ -18,7 +18,12 @@ from govbus.schemas.core import (
 
 FINDING = Finding("CE-2", Severity.REFUSE, "ce_id", "a header may stand only once, é")
 EXPLAINED = ReceiptFinding(
-    "CE-2", Severity.REFUSE, "ce_id", "a header may stand only once, é", "CloudEvents 1.0", "Each header once."
+    "CE-2",
+    Severity.REFUSE,
+    "ce_id",
+    "a header may stand only once, é",
+    "CloudEvents 1.0",
+    "Each header once.",
 )
 SOURCE = SourcePosition("govbus.out.tax.example", 3, 104_100)
 BARE_ENTRY = LogEntry(
@@ -83,9 +88,7 @@ def test_receipt_bytes(receipt):
     fields |= {
         "time": receipt.time_ms,
         "decision": receipt.decision.value,
-        "findings": [
-            dataclasses.asdict(one) | {"severity": one.severity.value} for one in receipt.findings
-        ],
+        "findings": [dataclasses.asdict(one) | {"severity": one.severity.value} for one in receipt.findings],
         "source": SOURCE._asdict(),
     }
 
