@@ -125,9 +125,15 @@ NUMBER, TITLE = field("number"), field("title", default="")
 
 @contextlib.contextmanager
 def refused(code, words=None):
-    """Expect an error with this code; a three-digit code is compared with the status."""
+    """Expect an error with this code; a three-digit code is compared with the status.
+
+    Other registries answer some codes with another status: Apicurio says 409 where Confluent says 404.
+    """
     with pytest.raises(SchemaRegistryError, match=words) as caught:
         yield
+    if EXTERNAL and code > 999:
+        assert code == caught.value.error_code
+        return
     found = caught.value.error_code if code > 999 else caught.value.http_status_code
     assert (code, caught.value.http_status_code) == (found, code if code < 1000 else code // 100)
 
@@ -153,7 +159,8 @@ def test_register_and_read_back(client, subject):
     assert client.get_version(subject, 1).schema_id == schema_id
     assert client.get_versions(subject) == [1]
     assert subject in client.get_subjects()
-    assert client.get_subjects(subject_prefix=subject) == [subject]
+    if not EXTERNAL:  # Apicurio 3.0 leaves the prefix out of account
+        assert client.get_subjects(subject_prefix=subject) == [subject]
     assert "AVRO" in client.get_schema_types()
 
 
@@ -163,7 +170,11 @@ def test_one_content_has_one_id(client, subject):
     other = subject + "-other"
     schema_id = client.register_schema(subject, one)
     assert client.register_schema(other, one) == schema_id
-    assert sorted(client.get_subjects_by_schema_id(schema_id)) == [subject, other]
+    try:
+        assert sorted(client.get_subjects_by_schema_id(schema_id)) == [subject, other]
+    except (SchemaRegistryError, ValueError) as err:
+        assert EXTERNAL, err
+        pytest.skip("this registry does not say where a schema stands")
     places = {(place.subject, place.version) for place in client.get_schema_versions(schema_id)}
     assert places == {(subject, 1), (other, 1)}
 
@@ -192,6 +203,12 @@ def test_unknown_things(client, subject):
         client.get_version(subject, 7)
     with refused(40403):
         client.lookup_schema(subject, schema(NUMBER))
+
+
+@ours_only
+def test_no_version(client, subject):
+    """What is no version at all is told from one that is not there; other registries do not."""
+    client.register_schema(subject, schema(NUMBER))
     with refused(42202):
         client.get_version(subject, "first")
 
@@ -228,8 +245,8 @@ def test_compatibility_is_told(client, subject):
 )
 def test_levels(client, subject, level, removes, adds):
     """Each level asks for its direction: a field without default may go, or come, or neither."""
-    client.set_config(subject, ServerConfig(compatibility=ConfigCompatibilityLevel[level]))
     client.register_schema(subject, schema(NUMBER, field("judge")))
+    client.set_config(subject, ServerConfig(compatibility=ConfigCompatibilityLevel[level]))
     assert client.test_compatibility(subject, schema(NUMBER)) is removes
     assert client.test_compatibility(subject, schema(NUMBER, field("judge"), field("due"))) is adds
 
@@ -237,13 +254,12 @@ def test_levels(client, subject, level, removes, adds):
 def test_config(client, subject):
     """A subject has a level of its own once it is set."""
     client.register_schema(subject, schema(NUMBER))
-    with refused(40408):
-        client.get_config(subject)
     client.set_config(subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FORWARD))
     assert client.get_config(subject).compatibility_level == ConfigCompatibilityLevel.FORWARD
     client.delete_config(subject)
-    with refused(40408):
-        client.get_config(subject)
+    if not EXTERNAL:  # other registries give the level of all in its place
+        with refused(40408):
+            client.get_config(subject)
 
 
 def test_soft_deleted_version(client, subject):
@@ -322,9 +338,9 @@ def test_import_mode(client, subject):
     schema_id = 100_000_000 + uuid.uuid4().int % 100_000_000
     try:
         client.update_mode(subject, "IMPORT")
-    except SchemaRegistryError as err:
+    except (SchemaRegistryError, TypeError) as err:
         assert EXTERNAL, err
-        pytest.skip(f"this registry has no import mode: {err.http_status_code}")
+        pytest.skip("this registry has no import mode")
     post(client, f"/subjects/{subject}/versions", {"schema": one.schema_str, "id": schema_id, "version": 3})
     client.update_mode(subject, "READWRITE")
     assert client.get_latest_version(subject).schema_id == schema_id

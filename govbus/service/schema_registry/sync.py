@@ -166,9 +166,11 @@ async def _import_subject(registry: RemoteRegistry, subject: str, schemas: Seque
     """Import versions of one subject; what the registry does not take shows up as a difference afterwards."""
     path = f"/mode/{_quoted(subject)}"
     answer = await registry.ask("PUT", f"{path}?force=true", {"mode": "IMPORT"})
-    if not answer.is_good:
+    # Some registries say yes and go on giving ids of their own (measured: Apicurio 3.0), so it is read back.
+    mode = await registry.ask("GET", path)
+    if not answer.is_good or not isinstance(mode.body, dict) or mode.body.get("mode") != "IMPORT":
         raise ConfigError(
-            f"this registry has no import mode for {subject} ({answer.reason}), so its ids would be others",
+            f"this registry has no import mode for {subject} ({answer.reason}); it would give ids of its own",
             remedy="let it change modes, or use one that can (Confluent's from 7.0, govbus's own)",
         )
     try:

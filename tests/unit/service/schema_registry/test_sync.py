@@ -65,6 +65,15 @@ async def test_no_import_mode(start, schemas):
         assert (await remote.ask("GET", "/subjects")).body == []
 
 
+async def test_import_mode_in_name_only(start, schemas, monkeypatch):
+    """A registry that says yes and stays as it was would give other ids, so nothing is registered there."""
+    async with start() as running, RemoteRegistry(running.url) as remote:
+        monkeypatch.setattr(running.registry.settings, "set_mode", lambda *_, **__: "IMPORT")
+        with pytest.raises(ConfigError, match="no import mode"):
+            await sync_registry(remote, schemas)
+        assert (await remote.ask("GET", "/subjects")).body == []
+
+
 async def test_nobody_answers(start, schemas):
     """A registry that is not there is expected to come back."""
     async with start() as running:
