@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from govbus.document.ids import PackageId
 from govbus.errors import RuleError
+from govbus.routing.catalogue.odcs_import import read_agreement
 from govbus.routing.codes.files import problems_in as code_list_problems
 from govbus.routing.directory import Directory
 from govbus.routing.directory_build import build_directory
@@ -53,6 +54,8 @@ from govbus.schemas.compose import compose_document_schema
 from govbus.signing.certificates import Certificate
 
 BUS_FILE = "bus.yaml"
+CONTRACT_SUFFIX = ".odcs.yaml"
+"""Of an agreement that is written as an Open Data Contract."""
 
 _M = TypeVar("_M", bound=Model)
 
@@ -119,7 +122,7 @@ class DirectoryFiles:
             "taxonomy": lambda name: self._model(name, TaxonomyEntry),
             "asset": lambda name: self._model(name, AssetEntry),
             "package": self._package,
-            "agreement": lambda name: self._model(name, AgreementEntry),
+            "agreement": self._agreement,
             "codes": self._codes,
         }
         reader = readers.get(kind)
@@ -167,6 +170,14 @@ class DirectoryFiles:
             schemas=_present(schemas),
             niem=_present(formats),
         )
+
+    def _agreement(self, name: str) -> AgreementEntry | None:
+        """Read an agreement, which may be written as an Open Data Contract (rule ODC-1)."""
+        if not name.endswith(CONTRACT_SUFFIX):
+            return self._model(name, AgreementEntry)
+        entry, problems = read_agreement(self._files[name], name)
+        self.problems.extend(problems)
+        return entry
 
     def _codes(self, name: str) -> CodesEntry | None:
         value = self._yaml(name)

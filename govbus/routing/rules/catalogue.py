@@ -9,6 +9,7 @@ from govbus.document.finding import Breach, Finding, ReceiptFinding, Severity
 from govbus.routing.rules import (
     avro,
     cloudevents,
+    contracts,
     cui,
     dcat,
     drm,
@@ -35,6 +36,7 @@ FAMILIES: Final = {
     "Identifiers": identifiers,
     "Flow": flow,
     "Limits": limits,
+    "Contracts": contracts,
 }
 """The module of each family, by the name that pages give it."""
 
