@@ -8,8 +8,10 @@ that are no text. Ours walks the pair as schema resolution does, says where, and
 from __future__ import annotations
 
 import enum
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import avro.schema
@@ -18,12 +20,17 @@ from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibi
 
 from govbus.document.finding import Breach
 from govbus.errors import SchemaError
+from govbus.schemas.canonical import canonical_json
 from govbus.schemas.codec import AvroCodec
 from govbus.schemas.walk import NAMED_KINDS, join
 
 BREACHES_MAX: Final = 50
 """Breaches reported of one new version; its author mends these and sees the rest next time."""
 SYMBOLS_NAMED_MAX: Final = 5
+RESOLVED_MAX: Final = 512
+"""Schemas remembered, some 100 kB each: a directory of a hundred packages has a few hundred."""
+PAIRS_MAX: Final = 4_096
+"""Verdicts remembered."""
 
 
 class Compatibility(enum.StrEnum):
@@ -107,14 +114,16 @@ def compatibility_breaches(
     names = [f"version {number}" for number in range(1, len(earlier) + 1)] if labels is None else labels
     pairs = list(zip(earlier, names, strict=True))
     found: list[Breach] = []
-    if mode is Compatibility.NONE:
+    if mode is Compatibility.NONE or not pairs:
         return found
-    for old, label in pairs if mode.is_transitive else pairs[-1:]:
+    own = _canonical(new)
+    for definition, label in pairs if mode.is_transitive else pairs[-1:]:
+        old = _canonical(definition)
         if mode.is_backward:
             what = f"the new schema cannot read what {label} wrote"
-            found += [_breach(one, place, what) for one in differences(reader=new, writer=old)]
+            found += [_breach(one, place, what) for one in _compared(own, old)]
         if mode.is_forward:
-            for one in differences(reader=old, writer=new):
+            for one in _compared(old, own):
                 at = f", at {one.place} of {label}" if one.place else ""
                 what = f"{label} cannot read what the new schema writes{at}"
                 found.append(_breach(one._replace(place=""), place, what))
@@ -131,12 +140,23 @@ def differences(*, reader: Any, writer: Any) -> list[Difference]:
     Returns:
         What our walk found; where it found nothing and the official checker did, what that says.
     """
+    return list(_compared(_canonical(reader), _canonical(writer)))
+
+
+def _canonical(definition: Any) -> bytes:
+    """Return the schema's canonical JSON; empty where it has none, which is no schema either."""
     try:
-        reading, writing = _Resolved.of(reader), _Resolved.of(writer)
-    except SchemaError as err:
-        return [Difference(Incompatibility.TYPE, "", err.message)]
-    found = list(_Walk(reading.named, writing.named).values(reading.schema, writing.schema, ""))
-    return found or list(_official_differences(reading, writing))
+        return canonical_json(definition)
+    except SchemaError:
+        return b""
+
+
+def _compared(reader: bytes, writer: bytes) -> tuple[Difference, ...]:
+    try:
+        return _differences(_resolved(reader), _resolved(writer))
+    except (SchemaError, ValueError) as err:
+        text = err.message if isinstance(err, SchemaError) else "not an Avro schema"
+        return (Difference(Incompatibility.TYPE, "", text),)
 
 
 def _breach(difference: Difference, place: str, what: str) -> Breach:
@@ -144,22 +164,35 @@ def _breach(difference: Difference, place: str, what: str) -> Breach:
     return Breach("AVR-2", here, f"{difference.kind}: {difference.text} ({what})")
 
 
-class _Resolved(NamedTuple):
-    """A schema with every name in full."""
+@dataclass(frozen=True, eq=False)
+class _Resolved:
+    """A schema with every name in full; two of them are the same only if they are one object."""
 
     schema: Any
     named: Mapping[str, Any]
 
-    @classmethod
-    def of(cls, definition: Any) -> _Resolved:
-        """Resolve a schema.
+    @functools.cached_property
+    def official(self) -> Any:
+        """The schema as the official library has it."""
+        return avro.schema.parse(json.dumps(_structure(self.schema)))
 
-        Raises:
-            SchemaError: if it is no Avro schema, or breaks the bounds of the reader: recursion would not end here.
-        """
-        AvroCodec(definition)
-        named: dict[str, Any] = {}
-        return cls(fastavro.parse_schema(json.loads(json.dumps(definition)), named), named)
+
+@functools.lru_cache(maxsize=RESOLVED_MAX)
+def _resolved(canonical: bytes) -> _Resolved:
+    """Return a schema, resolved; versions of a directory share most of them.
+
+    Raises:
+        SchemaError: if it is no Avro schema, or breaks the bounds of the reader: recursion would not end here.
+    """
+    AvroCodec(json.loads(canonical))
+    named: dict[str, Any] = {}
+    return _Resolved(fastavro.parse_schema(json.loads(canonical), named), named)
+
+
+@functools.lru_cache(maxsize=PAIRS_MAX)
+def _differences(reader: _Resolved, writer: _Resolved) -> tuple[Difference, ...]:
+    found = tuple(_Walk(reader.named, writer.named).values(reader.schema, writer.schema, ""))
+    return found or tuple(_official_differences(reader, writer))
 
 
 class _Walk:
@@ -337,16 +370,12 @@ def _official_kinds(reader: _Resolved, writer: _Resolved) -> list[str]:
     """
     checker: Any = ReaderWriterCompatibilityChecker
     try:
-        result = checker().get_compatibility(_official(reader), _official(writer))
+        result = checker().get_compatibility(reader.official, writer.official)
     except Exception as err:  # the library raises TypeError and others besides its own kinds
         raise SchemaError("the official checker cannot compare the schemas", rule="AVR-2") from err
     if result.compatibility is SchemaCompatibilityType.compatible:
         return []
     return sorted({kind.value for kind in result.incompatibilities}) or ["incompatible"]
-
-
-def _official(resolved: _Resolved) -> Any:
-    return avro.schema.parse(json.dumps(_structure(resolved.schema)))
 
 
 def _structure(schema: Any) -> Any:
