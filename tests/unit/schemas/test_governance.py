@@ -285,7 +285,10 @@ def test_every_logical_type_that_our_reader_converts_is_known_or_refused():
     from fastavro.read import LOGICAL_READERS
 
     known = {*governance_tables()}
-    assert {key.split("-", 1)[1] for key in LOGICAL_READERS} <= known
+    # Other packages add readers of their own to the table, such as confluent-kafka's ``record-variant``.
+    own = [key for key, reader in LOGICAL_READERS.items() if reader.__module__.startswith("fastavro")]
+    assert own
+    assert {key.split("-", 1)[1] for key in own} <= known
 
 
 def governance_tables():
