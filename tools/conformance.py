@@ -170,6 +170,7 @@ def run(tests: Path, data: Path, console: Console) -> int:
             "--tb=short",
             "-p",
             "no:cacheprovider",
+            "--continue-on-collection-errors",
             "--rootdir",
             str(ROOT),
             "-c",

@@ -111,3 +111,15 @@ def test_without_data_there_is_no_success(run, tmp_path):
 
     assert 2 == result.returncode
     assert "GOVBUS_CONFORMANCE_DATA" in result.stderr
+
+
+def test_a_module_that_cannot_be_read_is_told(run, tmp_path):
+    """A module that cannot be imported fails the run, and the others are counted all the same."""
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    (tests / "test_broken.py").write_text("import nothing_of_this_name\n")
+    result = run(GOOD)
+
+    assert 1 == result.returncode
+    assert "nothing_of_this_name" in result.stdout
+    assert [17, 1, 0, 0] == row(result.stdout, "alpha")
