@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -13,6 +14,7 @@ import pytest
 
 from govbus.routing.codes import CodeLists
 
+Counter = Callable[[str, object], None]
 _DIFI = "{urn:fdc:difi.no:2017:vefa:structure:CodeList-1}"
 _OLDER_BUREAUS = {"005:05", "005:06", "005:09", "005:11", "024:90", "100:98", "528:00"}
 """In the undated JSON table alone, which lacks bureaus of the budget of 2016: an older edition than ours."""
@@ -28,7 +30,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.conformance_set("niem/cui")
-def test_cui_categories(conformance_data: Path):
+def test_cui_categories(conformance_data: Path, record_property: Counter):
     """Every category of NIEM's list is in ours under the same kinds, Basic (84) and Specified (57)."""
     theirs = {
         (row["code"].removeprefix("SP-"), "specified" if row["code"].startswith("SP-") else "basic")
@@ -38,6 +40,7 @@ def test_cui_categories(conformance_data: Path):
     ours = {(code, kind) for code, facts in _codes("cui-categories").items() for kind in facts["kinds"]}
     assert ours == theirs
     assert [sum(kind == one for _, kind in ours) for one in ("basic", "specified")] == [84, 57]
+    record_property("cases", len(ours))
 
 
 @pytest.mark.conformance_set("niem/cui")
@@ -61,7 +64,7 @@ def test_cui_supplemental_markings(conformance_data: Path):
 
 
 @pytest.mark.conformance_set("agency-codes")
-def test_omb_bureaus(conformance_data: Path):
+def test_omb_bureaus(conformance_data: Path, record_property: Counter):
     """The dated CSV is ours, code by code; the older JSON table has seven codes that have gone since."""
     rows = _rows(conformance_data / "agency-codes/omb_bureau_codes.csv")
     ours = _codes("omb-bureaus")
@@ -72,6 +75,7 @@ def test_omb_bureaus(conformance_data: Path):
     coded = [row for row in older if row["OMB Agency Code"]]
     keys = {f"{row['OMB Agency Code']}:{int(row['OMB Bureau Code']):02d}" for row in coded}
     assert keys - set(ours) == _OLDER_BUREAUS
+    record_property("cases", len(rows))
 
 
 @pytest.mark.conformance_set("agency-codes")
@@ -86,17 +90,18 @@ def test_omb_bureaus_without_a_cgac_code(conformance_data: Path):
 
 
 @pytest.mark.conformance_set("agency-codes")
-def test_omb_programs(conformance_data: Path):
+def test_omb_programs(conformance_data: Path, record_property: Counter):
     """Every programme of the inventory is in ours; its last row spells its sentinel ``000-000``, ours is 000:000."""
     rows = _rows(conformance_data / "agency-codes/FederalProgramInventory_FY13_MachineReadable_091613.csv")
     theirs = [row["ProgramCodePODFormat"] for row in rows]
     assert [code for code in theirs if re.fullmatch(r"\d{3}:\d{3}", code) is None] == ["000-000"]
     assert set(_codes("omb-programs")) == {code.replace("-", ":") for code in theirs}
     assert len(theirs) == 1554
+    record_property("cases", len(theirs))
 
 
 @pytest.mark.conformance_set("peppol")
-def test_iso6523_icd(conformance_data: Path):
+def test_iso6523_icd(conformance_data: Path, record_property: Counter):
     """Every designator of the ICD list is in ours; the EAS list is another one and has codes that ICD lacks."""
     theirs, electronic = (
         {
@@ -108,10 +113,11 @@ def test_iso6523_icd(conformance_data: Path):
     assert set(_codes("iso6523-icd")) == theirs
     assert {code for code in electronic - theirs if code is not None and code.startswith("99")}
     assert not {code for code in theirs if code is not None and code.startswith("9")}
+    record_property("cases", len(theirs))
 
 
 @pytest.mark.conformance_set("niem/genc_geo-political_3-12_char3.csv")
-def test_genc_countries(conformance_data: Path):
+def test_genc_countries(conformance_data: Path, record_property: Counter):
     """Every entity of GENC is in ours with its 2-letter and numeric codes."""
     rows = _rows(conformance_data / "niem/genc_geo-political_3-12_char3.csv")
     ours = _codes("genc-countries")
@@ -120,6 +126,7 @@ def test_genc_countries(conformance_data: Path):
     }
     members = {one for facts in _codes("cui-country-groups").values() for one in facts["members"]}
     assert members <= set(ours)
+    record_property("cases", len(rows))
 
 
 @pytest.mark.conformance_set("records")
@@ -138,7 +145,8 @@ def test_nara_restrictions(conformance_data: Path):
 
 
 @pytest.mark.conformance_set("records")
-def test_iso639_1_languages(conformance_data: Path):
+def test_iso639_1_languages(conformance_data: Path, record_property: Counter):
     """Every 2-letter language code is in ours, with a name."""
     theirs = json.loads((conformance_data / "records/iso639_1_language_codes.json").read_text("utf-8"))
     assert set(_codes("iso639-1-languages")) == set(theirs["values"])
+    record_property("cases", len(theirs["values"]))
