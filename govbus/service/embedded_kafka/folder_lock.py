@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from govbus.errors import ConfigError
 
 LOCK_FILE_NAME = "broker.lock"
 TAKE_ATTEMPTS_MAX = 3
+COMMAND_LOOKS_MAX = 100
+COMMAND_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,19 @@ class Holder:
 
     @classmethod
     def of_process(cls, pid: int, *, is_broker: bool) -> Holder:
-        """Describes a running process.
+        """Describes a running process; one that was started this moment may not show its command yet.
 
         Raises:
             ConfigError: There is no such process.
         """
-        command = _command_sha256(pid)
-        if command is None:
-            raise ConfigError(f"process {pid} ended before it could be written down")
-        return cls(pid=pid, command_sha256=command, is_broker=is_broker)
+        for _ in range(COMMAND_LOOKS_MAX):
+            command = _command_sha256(pid)
+            if command is not None:
+                return cls(pid=pid, command_sha256=command, is_broker=is_broker)
+            if not psutil.pid_exists(pid):
+                break
+            time.sleep(COMMAND_PAUSE_S)
+        raise ConfigError(f"process {pid} ended before it could be written down")
 
     @property
     def is_alive(self) -> bool:
@@ -49,12 +56,14 @@ class Holder:
 
 
 def _command_sha256(pid: int) -> str | None:
-    """Returns the sum of a live process's command line, None where it is gone, dead or not ours to see."""
+    """Returns the sum of a live process's command line, None where it is gone, dead, hidden or not there yet."""
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        return hashlib.sha256("\0".join(process.cmdline()).encode()).hexdigest()
+        command = process.cmdline()
+        # On a busy machine a new process is seen before its command is; no command would then be its name for good.
+        return hashlib.sha256("\0".join(command).encode()).hexdigest() if command else None
     except psutil.Error:
         return None
 

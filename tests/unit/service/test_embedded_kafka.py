@@ -13,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -183,6 +184,17 @@ def test_starter_that_holds_a_folder_is_not_stopped(tmp_path, sleeper):
 
     assert sleeper.poll() is None
     assert sleeper.pid == folder_lock.read_holder(tmp_path).pid
+
+
+def test_command_that_is_not_there_yet(tmp_path, sleeper, monkeypatch):
+    """A process seen before its command is waited for: held under no command, its broker could never be stopped."""
+    answers = iter([[], []])
+    cmdline = psutil.Process.cmdline
+    monkeypatch.setattr(psutil.Process, "cmdline", lambda self: next(answers, None) or cmdline(self))
+
+    folder_lock.hand_over(tmp_path, folder_lock.Holder.of_process(sleeper.pid, is_broker=True))
+
+    assert sleeper.pid == folder_lock.read_holder(tmp_path).pid == EmbeddedKafka(tmp_path).pid
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])
