@@ -7,8 +7,13 @@ import json
 import jsonschema
 import pytest
 
+from govbus.routing.catalogue.odcs_export import contract_of
 from govbus.routing.catalogue.odcs_form import contract_flaws
-from govbus.routing.catalogue.odcs_yaml import contract_value
+from govbus.routing.catalogue.odcs_yaml import contract_value, contract_yaml
+from govbus.routing.rules.contracts import RULES
+from govbus.testing.example_bus import ExampleBus
+from govbus.testing.example_yaml import example_fields
+from govbus.testing.rich_example import RICH_EXAMPLE
 
 pytestmark = pytest.mark.conformance_set("odcs")
 
@@ -215,3 +220,32 @@ def test_verdicts_equal_the_official_ones_on_every_mutant(conformance_data, offi
 
     assert [] == differing
     assert min(verdicts.values()) > 100
+
+
+@pytest.fixture(scope="module")
+def rich():
+    """A directory with every optional field."""
+    return ExampleBus.of(RICH_EXAMPLE).directory()
+
+
+@pytest.mark.parametrize("broker", [None, "kafka.bus.example:9092"])
+def test_every_export_is_valid(official, rich, broker):
+    """Every agreement of a rich directory is a contract in which the official schema and we find nothing."""
+    assert 3 == len(rich.agreements)
+    for agreement in rich.agreements.values():
+        contract = contract_value(contract_yaml(contract_of(rich, agreement, broker=broker)).encode("utf-8"))
+
+        assert [] == [error.message for error in official.iter_errors(contract)]
+        assert [] == contract_flaws(contract)
+        assert broker is None or contract["servers"][0]["host"] == broker
+
+
+def test_the_example_of_the_rule_is_valid(official):
+    """What rule ODC-1 shows as accepted the official schema accepts, and what it shows as refused not."""
+    (rule,) = RULES
+    verdicts = []
+    for example in (rule.passing, rule.failing):
+        (text,) = example_fields(example)["files"].values()
+        verdicts.append(official.is_valid(contract_value(text.encode("utf-8"))))
+
+    assert [True, False] == verdicts

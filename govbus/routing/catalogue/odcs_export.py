@@ -110,7 +110,7 @@ def _agreement_values(agreement: Agreement) -> dict[str, Any]:
             "categories": sorted(agreement.cui_categories),
             "dissemination": sorted(agreement.cui_dissemination),
         },
-        "profiles": sorted(agreement.profiles),
+        "profiles": sorted(profile.value for profile in agreement.profiles),
         "mode": agreement.mode.value,
         "encryption": agreement.is_encryption_allowed,
         "frequencyTolerancePercent": agreement.frequency_tolerance_percent,

@@ -101,6 +101,15 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    """Write a text; one with a line break that only Unicode knows is quoted, because readers fold such breaks."""
+    style = '"' if any(one in text for one in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar(_STRING_TAG, text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def contract_yaml(value: Any) -> str:
     """Return a contract, or another plain value, as YAML in the order of its fields."""
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
