@@ -14,7 +14,11 @@ from govbus.errors import MetadataError
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_NAIVE = datetime(1970, 1, 1)  # noqa: DTZ001  # in UTC, as every time here
 _MILLISECOND = timedelta(milliseconds=1)
+TIME_MS_MIN = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+TIME_MS_MAX = (datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+"""RFC 3339 has years of four digits; an offset must not lead outside them."""
 
 
 def base64url(octets: bytes) -> str:
@@ -39,8 +43,7 @@ def from_base64url(text: str) -> bytes:
 
 def time_text(time_ms: int) -> str:
     """Return RFC 3339 text in UTC with milliseconds, such as ``2026-11-23T20:45:00.123Z``."""
-    moment = _EPOCH + timedelta(milliseconds=time_ms)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time_ms % 1000:03d}Z"
+    return (_EPOCH_NAIVE + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds") + "Z"
 
 
 def time_ms_from_text(text: str) -> int:
@@ -55,4 +58,7 @@ def time_ms_from_text(text: str) -> int:
         raise MetadataError(f"expected an RFC 3339 time, found {text[:40]!r}") from err
     if moment.tzinfo is None:
         raise MetadataError(f"expected an RFC 3339 time with an offset, found {text!r}")
-    return (moment - _EPOCH) // _MILLISECOND
+    time_ms = (moment - _EPOCH) // _MILLISECOND
+    if not TIME_MS_MIN <= time_ms <= TIME_MS_MAX:
+        raise MetadataError(f"expected a time in the years 1 to 9999 of UTC, found {text!r}")
+    return time_ms

@@ -91,7 +91,7 @@ class Origin:
         """
         agency, slash, outbox = text.partition("/")
         if not slash:
-            raise MetadataError(f"origin must be <agency id>/<outbox>, found {text!r}")
+            raise MetadataError(f"origin must be <agency id>/<outbox>, found {text[:80]!r}")
         return cls(AgencyId.from_text(agency), _require(outbox, _OUTBOX, OUTBOX_LENGTH_MAX, "outbox"))
 
     @property

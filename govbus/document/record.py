@@ -12,6 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from govbus.document.header_kind import HeaderKind, kind_of
 from govbus.errors import MetadataError
 
 HEADER_COUNT_MAX = 64
@@ -31,21 +32,6 @@ BATCH = "gb-batch"
 PATH = "gb-path"
 ROUTE = "gb-route"
 CONTENT_TYPE = "content-type"
-
-DOCUMENT_HEADERS = frozenset(
-    {
-        "ce_id",
-        "ce_time",
-        "ce_subject",
-        "ce_recordedtime",
-        "ce_expirytime",
-        "ce_correlationid",
-        "ce_causationid",
-        "ce_sequence",
-        "ce_partitionkey",
-    }
-)
-"""Headers that differ from document to document; all others are shared by the documents of one kind."""
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -80,6 +66,8 @@ class Envelope:
     signatures: tuple[bytes, ...]
     batch: bytes | None
     path: bytes
+    kind: HeaderKind
+    """What documents like this one share in their signed headers."""
 
     @classmethod
     def from_headers(cls, headers: Headers) -> Envelope:
@@ -95,7 +83,7 @@ class Envelope:
         for name, value in headers:
             if name[:3] == "ce_" or name == CONTENT_TYPE:
                 if name in signed:
-                    raise MetadataError("a header may stand only once", rule="CE-2", field=name)
+                    raise MetadataError("a header may stand only once", rule="CE-2", field=_shown(name))
                 signed[name] = value
             elif name == SIGNATURE:
                 signatures.append(value)
@@ -141,6 +129,7 @@ class Envelope:
             tuple(signatures),
             single.get(BATCH),
             path,
+            kind_of(signed),
         )
 
     def attribute(self, name: str) -> str:
@@ -166,7 +155,7 @@ def _check_sizes(headers: Headers) -> None:
     size = 0
     for name, value in headers:
         if value is None:
-            raise MetadataError("a header value may not be null", rule="CE-6", field=name[:64])
+            raise MetadataError("a header value may not be null", rule="CE-6", field=_shown(name))
         size += len(name) + len(value)
     if size > HEADER_BYTES_MAX:
         raise MetadataError(
@@ -176,6 +165,13 @@ def _check_sizes(headers: Headers) -> None:
         )
 
 
+def _shown(name: str) -> str:
+    """Return a header's name as a finding can carry it: a stranger chose it, and it need not be UTF-8."""
+    is_plain = name.isascii() and name.isprintable()
+    return (name if is_plain else ascii(name))[:_SHOWN_CHARACTERS_MAX]
+
+
+_SHOWN_CHARACTERS_MAX = 80
 _NAMES_MAX = 1024
 _good_names = {CONTENT_TYPE}
 """Names that were found to be good; a bus sees few different ones."""

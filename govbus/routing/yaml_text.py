@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
+
+VALUES_MAX = 2_000_000
+"""Texts, lists and mappings in one file, each alias counted as all that it stands for."""
+_PROBLEM_CHARACTERS_MAX = 200
+_SURROGATES = re.compile("[\ud800-\udfff]")
+"""Escapes can write them; no UTF-8 can."""
 
 
 class YamlTextError(ValueError):
@@ -26,6 +33,37 @@ class _Loader(yaml.BaseLoader):
             names.add(key.value)
         return super().construct_mapping(node, deep)
 
+    def construct_scalar(self, node: yaml.ScalarNode) -> str:
+        text = str(super().construct_scalar(node))
+        if not text.isascii() and _SURROGATES.search(text) is not None:
+            detail = "expected a text of Unicode characters, found half of a pair"
+            raise yaml.constructor.ConstructorError(None, None, detail, node.start_mark)
+        return text
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        # A few aliases of aliases are a short file, and would keep whoever walks its value busy for days.
+        if _expanded(node, {}) > VALUES_MAX:
+            detail = f"aliases stand for over {VALUES_MAX} values"
+            raise yaml.constructor.ConstructorError(None, None, detail, node.start_mark)
+        return super().construct_document(node)
+
+
+def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Return how many values a node stands for; one inside itself counts nothing, and the constructor refuses it."""
+    known = sizes.get(id(node))
+    if known is not None:
+        return known
+    sizes[id(node)] = 0
+    match node:
+        case yaml.MappingNode():
+            size = sum(_expanded(part, sizes) for pair in node.value for part in pair)
+        case yaml.SequenceNode():
+            size = sum(_expanded(part, sizes) for part in node.value)
+        case _:
+            size = 0
+    sizes[id(node)] = size + 1
+    return size + 1
+
 
 def yaml_text(octets: bytes) -> Any:
     """Return the value of a YAML file in UTF-8: text, lists and mappings.
@@ -35,12 +73,13 @@ def yaml_text(octets: bytes) -> Any:
     """
     try:
         return yaml.load(octets.decode("utf-8"), _Loader)  # noqa: S506  # a BaseLoader: it makes nothing but text
-    except (yaml.YAMLError, ValueError, RecursionError) as err:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as err:
         raise YamlTextError(_words(err)) from err
 
 
 def _words(err: Exception) -> str:
     if isinstance(err, yaml.MarkedYAMLError) and err.problem_mark is not None:
         mark = err.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {err.problem}"
+        problem = str(err.problem)[:_PROBLEM_CHARACTERS_MAX]
+        return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
     return "is not a YAML file in UTF-8"

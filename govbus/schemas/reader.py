@@ -269,6 +269,8 @@ class _Source:
         self._add(f"{to} = {symbols}[n]")
 
     def _union(self, branches: list[Any], to: str, depth: int) -> None:
+        if any(isinstance(branch, list) for branch in branches):
+            raise SchemaError("a union may not stand directly in a union", rule="AVR-3")
         self._number()
         for index, branch in enumerate(branches):
             self._add(f"{'elif' if index else 'if'} n == {2 * index}:")

@@ -41,6 +41,8 @@ class Certificate:
         try:
             parsed = x509.load_der_x509_certificate(der)
             public_key = parsed.public_key()
+            subject = parsed.subject.rfc4514_string()
+            not_before, not_after = parsed.not_valid_before_utc, parsed.not_valid_after_utc
         except Exception as err:  # the parser raises many kinds, all meaning the same here
             raise UntrustedKeyError("expected an X.509 certificate", rule="SEC-6") from err
         algorithm = algorithm_of(public_key)
@@ -49,9 +51,9 @@ class Certificate:
             thumbprint=base64url(hashlib.sha256(der).digest()),
             algorithm=algorithm,
             public_key=public_key,  # type: ignore[arg-type]  # algorithm_of narrowed it
-            subject=parsed.subject.rfc4514_string(),
-            not_before_ms=int(parsed.not_valid_before_utc.timestamp()) * 1000,
-            not_after_ms=int(parsed.not_valid_after_utc.timestamp()) * 1000 + 999,
+            subject=subject,
+            not_before_ms=int(not_before.timestamp()) * 1000,
+            not_after_ms=int(not_after.timestamp()) * 1000 + 999,
         )
 
     @classmethod

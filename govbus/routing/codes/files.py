@@ -181,16 +181,16 @@ def _edition(place: str, edition: dict[Any, Any]) -> Iterator[Problem]:
 
 
 def _code(place: str, code: Any, facts: Any) -> Iterator[Problem]:
-    if not isinstance(code, str) or not 0 < len(code) <= CODE_CHARACTERS_MAX:
+    if not _is_text(code, CODE_CHARACTERS_MAX):
         yield Problem(place, f"expected codes that are text of 1 to {CODE_CHARACTERS_MAX} characters")
         return
-    place = f"{place}.{code}"
+    place = f"{place}.{_shown(code)}"
     if not isinstance(facts, dict) or "name" not in facts:
         yield Problem(place, "expected at least a name, such as {name: General Privacy}")
         return
     for name, fact in facts.items():
         for one in fact if isinstance(fact, list) and name != "name" else (fact,):
-            yield from _text(f"{place}.{name}", one)
+            yield from _text(f"{place}.{_shown(name)}", one)
 
 
 def _names(place: str, value: dict[Any, Any], names: tuple[str, ...]) -> Iterator[Problem]:
@@ -200,12 +200,25 @@ def _names(place: str, value: dict[Any, Any], names: tuple[str, ...]) -> Iterato
             yield Problem(f"{prefix}{name}", "this field is required")
     for name in value:
         if name not in names:
-            yield Problem(f"{prefix}{name}", f"this field is unknown, expected {', '.join(names)}")
+            yield Problem(f"{prefix}{_shown(name)}", f"this field is unknown, expected {', '.join(names)}")
+
+
+def _shown(name: Any) -> str:
+    """Return a name of the author's as a problem can carry it."""
+    text = str(name)[:CODE_CHARACTERS_MAX]
+    return text if text.isprintable() else ascii(text)
 
 
 def _text(place: str, value: Any) -> Iterator[Problem]:
-    if not isinstance(value, str) or not 0 < len(value) <= TEXT_CHARACTERS_MAX:
+    if not _is_text(value, TEXT_CHARACTERS_MAX):
         yield Problem(place, f"expected a text of 1 to {TEXT_CHARACTERS_MAX} characters")
+
+
+def _is_text(value: Any, length_max: int) -> bool:
+    """Return whether a value is a text that can be written: escapes of JSON can make halves of pairs."""
+    if not isinstance(value, str) or not 0 < len(value) <= length_max:
+        return False
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _from_ms(value: Any) -> int | None:

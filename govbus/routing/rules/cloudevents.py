@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from govbus.document.encoding import TIME_MS_MAX, TIME_MS_MIN
 from govbus.document.finding import Breach, Severity
 from govbus.routing.rules.facts import DocumentCheck, DocumentFacts, TemplateFacts
 from govbus.routing.rules.rule import Basis, Moment, Profile, Rule
@@ -185,9 +186,10 @@ def parse_time_ms(octets: bytes) -> int | None:
         second, fraction = "59", ".999"
     try:
         moment = datetime.fromisoformat(f"{day}T{minute}{second}{fraction or ''}{offset.upper()}")
-        return (moment - _EPOCH) // _MILLISECOND
+        time_ms = (moment - _EPOCH) // _MILLISECOND
     except (ValueError, OverflowError):
         return None
+    return time_ms if TIME_MS_MIN <= time_ms <= TIME_MS_MAX else None
 
 
 def time_ms_of(octets: bytes, at_ms: int) -> int:

@@ -11,8 +11,8 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from govbus.document.finding import Finding
+from govbus.document.header_kind import DOCUMENT_HEADERS, kind_of
 from govbus.document.ids import Origin
-from govbus.document.record import DOCUMENT_HEADERS
 from govbus.routing.directory import Agreement, Directory, Package
 from govbus.routing.history import History
 from govbus.routing.rules.catalogue import FAMILIES, finding_of, is_active
@@ -29,6 +29,10 @@ FINDINGS_MAX: Final = 20
 """Findings kept of one document; the sender mends these and sees the rest next time."""
 VERDICTS_MAX: Final = 4096
 """Templates remembered for one version of the directory; each takes a few kilobytes."""
+TEMPLATE_SIZE_MAX: Final = 8_192
+"""Headers and shared fields of a template that is remembered; larger ones are judged anew each time.
+
+So nobody fills the memory of a router with documents that each have another long text."""
 
 
 shared_fields = itemgetter(*TEMPLATE_FIELDS)
@@ -93,7 +97,7 @@ def _verdict(document: ProvenDocument, place: ExchangePlace, directory: Director
     """Return the verdict on the document's template, remembered or made."""
     signed, shared = document.signed, shared_fields(document.value["record"])
     key = (
-        tuple([pair for pair in signed.items() if pair[0] not in DOCUMENT_HEADERS]),
+        document.kind or kind_of(signed),
         # A designation may hold a date, which marshal does not take.
         marshal.dumps(shared, 2) if shared[-1] is None else repr(shared),
         directory.codes.epoch(time_ms),
@@ -108,9 +112,12 @@ def _verdict(document: ProvenDocument, place: ExchangePlace, directory: Director
         }
         record = dict(zip(TEMPLATE_FIELDS, shared, strict=True))
         facts = TemplateFacts(attributes, record, *place, directory, time_ms)
+        verdict = judge_template(facts)
+        if len(key[1]) + sum(map(len, signed.values())) > TEMPLATE_SIZE_MAX:
+            return verdict
         if len(verdicts) >= VERDICTS_MAX:
             verdicts.clear()
-        verdict = verdicts[key] = judge_template(facts)
+        verdicts[key] = verdict
     return verdict
 
 

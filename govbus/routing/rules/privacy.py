@@ -15,6 +15,7 @@ from govbus.document.finding import Breach, Severity
 from govbus.routing.rules.facts import DocumentCheck, DocumentFacts, TemplateFacts
 from govbus.routing.rules.rule import Basis, Moment, Profile, Rule
 from govbus.schemas.catalog import DocumentSchema
+from govbus.schemas.walk import join, parts
 
 PII_ATTRIBUTE: Final = "govbus.pii"
 """Custom attribute of an Avro field that holds personal data."""
@@ -100,7 +101,7 @@ def _number_breaches(facts: DocumentFacts) -> Iterable[Breach]:
             "holds what looks like a number of a person, and the document declares non-pii",
             Severity.QUARANTINE,
         )
-        for place, text in _texts(facts.value, "")
+        for place, text in _texts(facts.value, "", _field_names(facts.template.schema))
         if _has_number(text)
     ][:FIELDS_NAMED_MAX]
 
@@ -122,19 +123,32 @@ def _is_card(digits: str) -> bool:
     return (odd + even) % 10 == 0
 
 
-def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Yield every text of a decoded value and where it stands; the schema bounds the depth."""
+def _texts(value: Any, place: str, fields: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Yield every text of a decoded value and where it stands; the schema bounds the depth.
+
+    Keys of maps are texts of the sender's as well, so the place counts them instead of naming them.
+    """
     match value:
         case str():
             yield place, value
         case dict():
-            for name, part in value.items():
-                yield from _texts(part, f"{place}.{name}" if place else str(name))
+            for number, (name, part) in enumerate(value.items()):
+                is_field = name in fields
+                inside = join(place, name if is_field else number)
+                if not is_field:
+                    yield inside, name
+                yield from _texts(part, inside, fields)
         case list():
             for number, part in enumerate(value):
-                yield from _texts(part, f"{place}.{number}")
+                yield from _texts(part, join(place, number), fields)
         case _:
             pass
+
+
+@functools.lru_cache(maxsize=1024)
+def _field_names(schema: DocumentSchema) -> frozenset[str]:
+    """Return the name of every field in a schema."""
+    return frozenset(part.node["name"] for part in parts(schema.codec.definition) if part.kind == "field")
 
 
 @functools.lru_cache(maxsize=1024)

@@ -101,8 +101,8 @@ def read_batches(
         value and headers at its first offset, so that the router refuses it instead of stopping.
 
     Raises:
-        CorruptRecordException: if a batch fails its check sum: the broker checks it on the way in, so the bytes were
-            damaged since, and nobody must take them for what was sent.
+        CorruptRecordException: if a batch fails its check sum, or is shorter than its own header: the broker checks
+            that on the way in, so the bytes were damaged since, and nobody must take them for what was sent.
     """
     records: list[Record] = []
     waiting = sorted(aborted, key=lambda one: one[1], reverse=True)
@@ -111,6 +111,8 @@ def read_batches(
     while place + _LAYOUT.size <= len(octets):
         header = _BatchHeader._make(_LAYOUT.unpack_from(octets, place))
         end = place + _OVERHEAD_BYTES + header.length
+        if end < place + _LAYOUT.size:
+            raise CorruptRecordException(f"length of the batch at {partition} offset {header.base_offset}")
         if end > len(octets):
             break
         if calc_crc32c(octets[place + _CHECKED_FROM : end]) != header.crc:
