@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from jsonschema import validators
 from jsonschema.exceptions import SchemaError
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import UnknownDialect, specification_with
 
@@ -25,8 +25,8 @@ from govbus.routing.niem.pattern_syntax import Dialect, PatternError
 from govbus.routing.niem.patterns import pattern_degree
 from govbus.routing.niem.uris import is_absolute_uri, is_uri
 
-_SCHEME: Final = "niem-format:///"
-"""Names a file of the format to the library."""
+_BASE: Final = "https://format.invalid/"
+"""Names the files of the format to the library, which never fetches; references between files are relative to it."""
 SCHEMA_VALUES_MAX: Final = 500_000
 """JSON values of one file."""
 PATTERN_DEGREE_MAX: Final = 2
@@ -74,33 +74,28 @@ def compile_json(message_format: NiemFormat) -> JsonFormat | list[Breach]:
     files = dict(_files(message_format, problems))
     if problems:
         return problems
-    resources = {name: _resource(name, schema, problems) for name, schema in files.items()}
+    draft = files[message_format.main]["$schema"]
+    for name, schema in files.items():
+        problems += [_breach(f"schemas.{name}", detail) for detail in _draft_problems(schema, draft)]
     if problems:
         return problems
-    registry: Registry[Any] = Registry().with_resources(
-        (uri, resource)
-        for name, resource in resources.items()
-        if resource is not None
-        for uri in {_SCHEME + name, resource.id() or _SCHEME + name}
-    )
-    model = _Model(registry, message_format.context)
-    for name, schema in files.items():
+    plain = {name: _without_draft(schema) for name, schema in files.items()}
+    model = _Model(plain, draft, message_format.context)
+    for name, schema in plain.items():
         problems += [_breach(f"schemas.{name}", detail) for detail in model.read(name, schema)]
     root = model.uri(message_format.root) if message_format.root is not None else None
     if root is not None and root not in model.properties:
-        problems.append(
-            _breach("root", "is no property of the schema: expected prefix:Name of one (rule 11-1)")
-        )
+        detail = "is no property of the schema: expected prefix:Name of one (rule 11-1)"
+        problems.append(_breach("root", detail))
     if problems:
         return problems
-    main = files[message_format.main]
-    validator = bounded(validators.validator_for(main))(
-        {"$schema": main["$schema"], "$ref": _SCHEME + message_format.main},
-        registry=registry,
-        format_checker=validators.validator_for(main).FORMAT_CHECKER,
-    )
+    kind = validators.validator_for({"$schema": draft})
     return JsonFormat(
-        validator,
+        bounded(kind)(
+            {"$ref": _BASE + message_format.main},
+            registry=model.registry,
+            format_checker=kind.FORMAT_CHECKER,
+        ),
         root,
         dict(message_format.context),
         message_format.context_uri,
@@ -139,26 +134,47 @@ def _files(message_format: NiemFormat, problems: list[Breach]) -> Iterator[tuple
             yield name, schema
 
 
-def _resource(name: str, schema: dict[str, Any], problems: list[Breach]) -> Resource[Any] | None:
-    field = f"schemas.{name}"
+def _draft_problems(schema: dict[str, Any], draft: str) -> Iterator[str]:
+    """Yield what keeps a file from being a schema of the format's draft of JSON Schema."""
     try:
-        resource = specification_with(schema["$schema"]).create_resource(schema)
+        specification_with(schema["$schema"])
     except UnknownDialect:
-        problems.append(_breach(field, "expected $schema to name a draft from 3 to 2020-12 of JSON Schema"))
-        return None
+        yield "expected $schema to name a draft from 3 to 2020-12 of JSON Schema"
+        return
+    if schema["$schema"] != draft:
+        yield "expected the same $schema as in the main file"
     try:
         validators.validator_for(schema).check_schema(schema)
     except SchemaError as err:
         at = "/".join(map(str, err.absolute_path))
-        problems.append(_breach(field, f"is no JSON Schema: {err.message[:200]} (at {at or 'its root'})"))
-    return resource
+        yield f"is no JSON Schema: {err.message[:200]} (at {at or 'its root'})"
+
+
+def _without_draft(node: Any) -> Any:
+    """Return a schema that does not name its draft; where one does, the library leaves our bounded validator."""
+    if isinstance(node, list):
+        return [_without_draft(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: part if key in _DATA else _without_draft(part)
+        for key, part in node.items()
+        if not (key == "$schema" and isinstance(part, str))
+    }
 
 
 class _Model:
     """The message model, as far as the schema shows it."""
 
-    def __init__(self, registry: Registry[Any], context: Mapping[str, str]) -> None:
-        self._registry = registry
+    def __init__(self, files: Mapping[str, Any], draft: str, context: Mapping[str, str]) -> None:
+        self._specification = specification_with(draft)
+        resources = {name: self._specification.create_resource(schema) for name, schema in files.items()}
+        self.registry: Registry[Any] = Registry().with_resources(
+            (uri, resource)
+            for name, resource in resources.items()
+            for uri in {_BASE + name, resource.id() or _BASE + name}
+        )
+        """Of the format's files, each under its name and its own id; nothing else is ever fetched."""
         self._context = context
         self.properties: dict[str, Property] = {}
         self.names: set[str] = set()
@@ -172,7 +188,7 @@ class _Model:
 
     def read(self, name: str, schema: Any) -> Iterator[str]:
         """Take up the properties of a file; yield what is wrong with it."""
-        resolver = self._registry.resolver(base_uri=_SCHEME + name)
+        resolver = self.registry.resolver(base_uri=_BASE + name)
         pending: list[tuple[Any, Any]] = [(schema, resolver)]
         while pending:
             node, resolver = pending.pop()
@@ -181,9 +197,7 @@ class _Model:
             if not isinstance(node, dict):
                 continue
             if isinstance(node.get("$id"), str):
-                resolver = resolver.in_subresource(
-                    specification_with(schema["$schema"]).create_resource(node)
-                )
+                resolver = resolver.in_subresource(self._specification.create_resource(node))
             yield from self._problems(node, resolver)
             pending += [(part, resolver) for key, part in node.items() if key not in _DATA]
 

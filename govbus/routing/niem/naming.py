@@ -13,7 +13,7 @@ A schema without ``govbus.niem`` says nothing about NIEM, and is not looked at.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, Final
 
 from govbus.document.finding import Breach
@@ -50,15 +50,17 @@ def naming_breaches(definition: Mapping[str, Any]) -> Iterator[Breach]:
         definition: the payload's schema as JSON values.
     """
     claims: list[str] = []
-    enums: set[str] = {
-        part.node["name"] for part in parts(definition) if part.kind == "enum" and "name" in part.node
-    }
+    enums = {part.node.get("name") for part in parts(definition) if part.kind == "enum" and _has_name(part)}
     for part in parts(definition):
         if CLAIM in part.node:
             claims.append(part.place)
             yield from _namespace_breaches(part.node[CLAIM], join(part.place, CLAIM))
         if any(_is_inside(part.place, claim) for claim in claims) and part.kind in {*NAMED_KINDS, "field"}:
             yield from _component_breaches(part, enums)
+
+
+def _has_name(part: Part) -> bool:
+    return isinstance(part.node.get("name"), str)
 
 
 def _is_inside(place: str, claim: str) -> bool:
@@ -84,7 +86,7 @@ def _namespace_breaches(claim: Any, place: str) -> Iterator[Breach]:
         yield _breach(join(place, "language"), "8-8", "a namespace has a default language, such as en-US")
 
 
-def _component_breaches(part: Part, enums: set[str]) -> Iterator[Breach]:
+def _component_breaches(part: Part, enums: Set[Any]) -> Iterator[Breach]:
     avro_name = part.node.get("name")
     avro_name = avro_name if isinstance(avro_name, str) else ""
     if part.kind != "field":
@@ -136,7 +138,7 @@ def _name_breaches(place: str, name: str) -> Iterator[Breach]:
         yield _breach(field, "7-19", "a name begins with an upper-case letter")
 
 
-def _is_data(kind: Any, enums: set[str]) -> bool:
+def _is_data(kind: Any, enums: Set[Any]) -> bool:
     """Return whether a field has plain values, or arrays of them, and so is a data property."""
     match kind:
         case list():

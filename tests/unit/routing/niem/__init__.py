@@ -1,0 +1,1 @@
+"""NIEM payloads: messages and names."""
