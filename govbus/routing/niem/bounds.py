@@ -10,8 +10,11 @@ MESSAGE_BYTES_MAX: Final = VALUE_BYTES_MAX
 """A message is a part of a document's value, so it cannot well be greater."""
 DEPTH_MAX: Final = 100
 """Elements inside elements, or objects and arrays inside each other; NIEM messages are some twenty deep."""
-PARTS_MAX: Final = 50_000
-"""Elements of an XML message, or values of a JSON message."""
+ELEMENTS_MAX: Final = 20_000
+"""Elements of an XML message. The library works out the place of every mistake by counting the elements before it, so
+that a message with nothing but mistakes takes time in proportion to the square of this: some three seconds."""
+VALUES_MAX: Final = 50_000
+"""Values of a JSON message; the JSON-LD processor takes some seconds for as many."""
 ATTRIBUTES_MAX: Final = 200
 """Attributes of one element, or namespaces declared in one message."""
 BREACHES_MAX: Final = 10

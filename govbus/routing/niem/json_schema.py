@@ -124,7 +124,7 @@ def _files(message_format: NiemFormat, problems: list[Breach]) -> Iterator[tuple
     for name, content in sorted(message_format.schemas.items()):
         field = f"schemas.{name}"
         try:
-            schema = parse_json(content, parts_max=SCHEMA_VALUES_MAX)
+            schema = parse_json(content, values_max=SCHEMA_VALUES_MAX)
         except JsonTextError as err:
             problems.append(_breach(field, str(err)))
             continue

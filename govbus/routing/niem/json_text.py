@@ -6,17 +6,19 @@ import json
 import math
 from typing import Any, Final
 
-from govbus.routing.niem.bounds import DEPTH_MAX, PARTS_MAX
+from govbus.routing.niem.bounds import DEPTH_MAX, VALUES_MAX
 
 NUMBER_CHARACTERS_MAX: Final = 100
 """Digits of a number; what is longer means one thing to one reader and another to the next."""
+
+_HALF: Final = "has half of a surrogate pair, which is no character"
 
 
 class JsonTextError(ValueError):
     """The octets are no JSON that can be read; the message says what was expected, without values."""
 
 
-def parse_json(octets: bytes, *, parts_max: int = PARTS_MAX) -> Any:
+def parse_json(octets: bytes, *, values_max: int = VALUES_MAX) -> Any:
     """Return the value of a JSON text.
 
     Raises:
@@ -41,7 +43,7 @@ def parse_json(octets: bytes, *, parts_max: int = PARTS_MAX) -> Any:
         raise JsonTextError(f"has more than {DEPTH_MAX} objects and arrays inside each other") from None
     except json.JSONDecodeError as err:
         raise JsonTextError(f"is no JSON (line {err.lineno})") from None
-    _bound(value, parts_max)
+    _bound(value, values_max)
     return value
 
 
@@ -74,22 +76,23 @@ def _constant(_text: str) -> Any:
     raise JsonTextError("has NaN or an infinity, which are no JSON")
 
 
-def _bound(value: Any, parts_max: int) -> None:
+def _bound(value: Any, values_max: int) -> None:
     """Check depth, number of values and that every text is Unicode; without recursion."""
     level, count = [value], 0
     for _ in range(DEPTH_MAX + 1):
         count += len(level)
-        if count > parts_max:
-            raise JsonTextError(f"has more than {parts_max} values")
+        if count > values_max:
+            raise JsonTextError(f"has more than {values_max} values")
         below: list[Any] = []
         for one in level:
             if isinstance(one, dict):
                 below += one.values()
-                below += one
+                if not all(map(_is_unicode, one)):
+                    raise JsonTextError(_HALF)
             elif isinstance(one, list):
                 below += one
             elif isinstance(one, str) and not _is_unicode(one):
-                raise JsonTextError("has half of a surrogate pair, which is no character")
+                raise JsonTextError(_HALF)
         if not below:
             return
         level = below

@@ -13,7 +13,7 @@ A schema without ``govbus.niem`` says nothing about NIEM, and is not looked at.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from govbus.document.finding import Breach
@@ -86,7 +86,7 @@ def _namespace_breaches(claim: Any, place: str) -> Iterator[Breach]:
         yield _breach(join(place, "language"), "8-8", "a namespace has a default language, such as en-US")
 
 
-def _component_breaches(part: Part, enums: Set[Any]) -> Iterator[Breach]:
+def _component_breaches(part: Part, enums: Collection[Any]) -> Iterator[Breach]:
     avro_name = part.node.get("name")
     avro_name = avro_name if isinstance(avro_name, str) else ""
     if part.kind != "field":
@@ -138,7 +138,7 @@ def _name_breaches(place: str, name: str) -> Iterator[Breach]:
         yield _breach(field, "7-19", "a name begins with an upper-case letter")
 
 
-def _is_data(kind: Any, enums: Set[Any]) -> bool:
+def _is_data(kind: Any, enums: Collection[Any]) -> bool:
     """Return whether a field has plain values, or arrays of them, and so is a data property."""
     match kind:
         case list():

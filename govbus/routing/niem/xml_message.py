@@ -15,8 +15,8 @@ from govbus.routing.niem.bounds import (
     ATTRIBUTES_MAX,
     BREACHES_MAX,
     DEPTH_MAX,
+    ELEMENTS_MAX,
     MESSAGE_BYTES_MAX,
-    PARTS_MAX,
     shortened,
 )
 from govbus.routing.niem.uris import is_uri_reference
@@ -95,8 +95,8 @@ def _read(message: bytes) -> Any:
         raise _RefusedError("12-1", "a document type declaration is not accepted")
     if octets.count(b"xmlns") > ATTRIBUTES_MAX:
         raise _RefusedError("12-1", f"declares more than {ATTRIBUTES_MAX} namespaces")
-    if octets.count(b"<") > 4 * PARTS_MAX:
-        raise _RefusedError("12-1", f"has more than {PARTS_MAX} elements")
+    if octets.count(b"<") > 4 * ELEMENTS_MAX:
+        raise _RefusedError("12-1", f"has more than {ELEMENTS_MAX} elements")
     try:
         root = etree.fromstring(octets, parser(encoding="utf-8"))
     except (etree.LxmlError, ValueError) as err:
@@ -151,8 +151,8 @@ def _bound(root: Any) -> None:
         count += 1
         if depth > DEPTH_MAX:
             raise _RefusedError("12-1", f"has more than {DEPTH_MAX} elements inside each other")
-        if count > PARTS_MAX:
-            raise _RefusedError("12-1", f"has more than {PARTS_MAX} elements")
+        if count > ELEMENTS_MAX:
+            raise _RefusedError("12-1", f"has more than {ELEMENTS_MAX} elements")
         if len(element.attrib) > ATTRIBUTES_MAX:
             raise _RefusedError("12-1", f"has an element with more than {ATTRIBUTES_MAX} attributes")
 

@@ -162,7 +162,7 @@ def test_no_json_object(octets):
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "inside each other"),
         (b'{"a":' * 101 + b"1" + b"}" * 101, "inside each other"),
         (b'{"a": ' + b"[" * 400_000 + b"]" * 400_000 + b"}", "inside each other"),
-        (b'{"a": [' + b"1," * 50_000 + b"1]}", "values"),
+        (b'{"a": [' + b"1," * 50_001 + b"1]}", "values"),
         (b'{"a": [' + b"[]," * 250_000 + b"1]}", "values"),
         (b'{"a": "' + b"x" * bounds.MESSAGE_BYTES_MAX + b'"}', "longer"),
     ],
