@@ -1,9 +1,12 @@
 # Every command of the project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance lint fmt bench docs clean
+.PHONY: help demo test conformance lint fmt bench docs fuzz clean
 
 BIN := .venv/bin
 READY := .venv/installed
+# Of `make fuzz`: for each target, and which (all unless given).
+SECONDS := 60
+TARGETS :=
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +37,9 @@ bench: $(READY) ## Measure against bare Kafka clients; writes build/bench/report
 docs: $(READY) ## Write docs/commands.md and docs/rules again from the commands and rules themselves
 	@$(BIN)/typer govbus.cli utils docs --name govbus --output docs/commands.md
 	@$(BIN)/python tools/rules_docs.py
+
+fuzz: $(READY) ## Try hostile input on every entry point; SECONDS=600 TARGETS="avro banner" for longer, on some
+	@$(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) $(TARGETS)
 
 clean: ## Remove what these commands made, the virtual environment included
 	@rm -rf .venv build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

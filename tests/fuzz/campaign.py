@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .targets import Target
 
 NO_ATHERIS: Final = 3
+SELF_TEST_NAME: Final = "self_test"
 INPUT_BYTES_MAX: Final = 4_096
 INPUT_TIME_MAX_S: Final = 25
 """A watchdog against hangs; no input takes a second on an idle machine."""
@@ -60,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         sys.stderr.write(f"unknown targets: {' '.join(unknown)}; there are {' '.join(targets)}\n")
         return 2
-    chosen = [targets[name] for name in options.targets or targets]
+    chosen = [
+        targets[name] for name in options.targets or [name for name in targets if name != SELF_TEST_NAME]
+    ]
     results = list(_run_all(chosen, options))
     _print_table(results)
     return int(any(result.has_failed for result in results))
@@ -86,8 +89,8 @@ def _instrumented_targets(out: Path) -> dict[str, Target]:
     out.mkdir(parents=True, exist_ok=True)
     instrumented = atheris.instrument_imports(include=["govbus"], enable_loader_override=False)
     with (out / "instrumented.txt").open("w") as log, _output_to(log.fileno()), instrumented:
-        from .targets import TARGETS
-    return dict(TARGETS)
+        from .targets import SELF_TEST, TARGETS
+    return {**TARGETS, SELF_TEST.name: SELF_TEST}
 
 
 @contextlib.contextmanager
@@ -133,6 +136,8 @@ def _started(target: Target, options: argparse.Namespace) -> int:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
         _fuzz(target, _flags(target, folder, options))
+    except SystemExit:
+        raise  # atheris keeps the input while the process ends in the usual way
     except BaseException:  # noqa: BLE001  # whatever it is, this child must not go on as its parent
         traceback.print_exc()
     os._exit(_STARTED_BADLY)

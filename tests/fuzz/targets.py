@@ -39,12 +39,11 @@ from govbus.testing.record_batches import RawRecord, record_batch
 from govbus.transport.base import TopicPartition
 from govbus.transport.kafka.tolerant import read_batches
 
-from . import directories, documents
+from . import directories, documents, services
 from .material import Choices, bundled_definitions, changed, edited, value_of
 
 MESSAGE_CHARACTERS_MAX: Final = 2_000
 """Of an error about input, however large that is."""
-BREACH_CHARACTERS_MAX: Final = 3_000
 BREACHES_MAX: Final = 200
 
 
@@ -168,26 +167,17 @@ def _schema(octets: bytes) -> None:
     else:
         definition = changed(base, choices)
     own = schema_breaches(definition, "schemas.0")
-    _check_breaches([*own, *documentation_breaches(definition)])
+    services.check_breaches([*own, *documentation_breaches(definition)], BREACHES_MAX)
     if not own:
-        _check_breaches(compatibility_breaches(definition, [base], Compatibility.FULL_TRANSITIVE))
+        services.check_breaches(
+            compatibility_breaches(definition, [base], Compatibility.FULL_TRANSITIVE), BREACHES_MAX
+        )
     codec = AvroCodec(definition)
     try:
         avro = codec.encode(value_of(definition, choices))
     except (SchemaError, KeyError, TypeError, IndexError):
         return  # a value that this harness cannot make
     codec.decode(avro)
-
-
-def _check_breaches(breaches: Iterable[Any]) -> None:
-    found = list(breaches)
-    if len(found) > BREACHES_MAX:
-        raise AssertionError(f"{len(found)} breaches of one thing")
-    for one in found:
-        text = f"{one.rule} {one.field} {one.detail}"
-        text.encode("utf-8")
-        if len(text) > BREACH_CHARACTERS_MAX:
-            raise AssertionError(f"a breach of {len(text)} characters")
 
 
 def _banner(octets: bytes) -> None:
@@ -226,7 +216,9 @@ def _identifiers(octets: bytes) -> None:
     is_well_formed(text)
     language_iso639_1(text, CodeLists.shipped().codes("iso639-1-languages", BASE_AT_MS))
     for scheme in SCHEMES:
-        _check_breaches(external_id_breaches(scheme, text, CodeLists.shipped(), BASE_AT_MS))
+        services.check_breaches(
+            external_id_breaches(scheme, text, CodeLists.shipped(), BASE_AT_MS), BREACHES_MAX
+        )
     for read in (AgencyId.from_text, PackageId.from_text, Origin.from_text, from_base64url):
         try:
             read(text)
@@ -344,9 +336,29 @@ TARGETS: Final[dict[str, Target]] = {
         Target("directory_entries", directories.directory_entries, _CHOICES, (), 800),
         Target("directory_records", directories.directory_records_read, _CHOICES, (), 300),
         Target("certificate", directories.certificate, _CHOICES, _RULE),
+        Target("niem_xml", services.niem_xml, services.XML_SEEDS, words=services.XML_WORDS),
+        Target("niem_json", services.niem_json, services.JSON_SEEDS, (), 800),
+        Target("niem_formats", services.niem_formats, _CHOICES, (), 150),
+        Target("contracts", services.contracts, (*directories.YAML_SEEDS, *_CHOICES), (), 300),
+        Target(
+            "catalogue_words",
+            services.catalogue_words,
+            (b"tax assess", b'"a" OR b*', b"NEAR(a b)"),
+            (GovbusError,),
+        ),
+        Target("schema_registry", services.schema_registry, _CHOICES, (), 150),
     )
 }
 """Every entry point by its name."""
+
+
+def _fail_at_exclamation_marks(octets: bytes) -> None:
+    if octets.startswith(b"!"):
+        raise AssertionError("found")
+
+
+SELF_TEST: Final = Target("self_test", _fail_at_exclamation_marks, (b"?", b"a!"), words=(b"!",))
+"""Fails on purpose, so that a test can show that a campaign notices; it runs only where it is asked for."""
 
 
 def every_pattern(packages: Iterable[str]) -> dict[str, re.Pattern[Any]]:

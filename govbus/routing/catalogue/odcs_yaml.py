@@ -90,7 +90,7 @@ def contract_value(octets: bytes) -> Any:
             raise YamlTextError("is not a YAML file") from err
         mark = err.problem_mark
         raise YamlTextError(f"line {mark.line + 1}, column {mark.column + 1}: {err.problem}") from err
-    except (yaml.YAMLError, ValueError, RecursionError) as err:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as err:
         raise YamlTextError("is not a YAML file in UTF-8") from err
 
 

@@ -369,7 +369,7 @@ async def _schema_body(request: web.Request) -> Mapping[str, Any]:
             if it is too large.
     """
     body = await _body(request)
-    if body.get("schemaType") not in {None, "AVRO"}:
+    if body.get("schemaType") not in (None, "AVRO"):  # anything may stand here, hashable or not
         raise RegistryError(42201, "Invalid schema: this registry has schemas of type AVRO only")
     if body.get("references"):
         raise RegistryError(
@@ -387,7 +387,7 @@ async def _schema_body(request: web.Request) -> Mapping[str, Any]:
 def _number(body: Mapping[str, Any], key: str) -> int | None:
     """Return a number of a body, None where it says nothing (or -1, as some clients do)."""
     number = body.get(key)
-    if number is None or number in {-1, 0}:
+    if number is None or number in (-1, 0):  # as above
         return None
     if type(number) is not int or not 1 <= number <= VERSION_MAX:
         raise RegistryError(42202, f"{key} is a number from 1 to {VERSION_MAX}")
