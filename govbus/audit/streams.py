@@ -71,7 +71,10 @@ class PartitionStreams:
             yield record
 
     async def _poll(self, wanted: TopicPartition) -> bool:
-        """Fetch once; True if anything moved."""
+        """Fetch once, unless the end is reached already; True if anything moved."""
+        await self._look_for_end(wanted)
+        if wanted in self._finished:
+            return True
         if wanted in self._paused:
             self._subscriber.resume(wanted)
             self._paused.discard(wanted)
@@ -85,11 +88,18 @@ class PartitionStreams:
             elif len(waiting) >= WAITING_RECORDS_MAX and partition not in self._paused:
                 self._subscriber.pause(partition)
                 self._paused.add(partition)
-        # Transaction markers at the end are no records: only the position tells that nothing is left.
-        is_idle = wanted not in self._finished and not self._waiting[wanted]
-        if is_idle and await self._subscriber.position(wanted) >= self._ends[wanted]:
-            self._finish(wanted)
+        await self._look_for_end(wanted)
         return bool(polled) or wanted in self._finished
+
+    async def _look_for_end(self, partition: TopicPartition) -> None:
+        """Finish a partition that is read to its end.
+
+        Transaction markers at the end are no records: only the position tells that nothing is left. It is asked before
+        every poll, too, because a poll for what is not there takes all of its time.
+        """
+        is_idle = partition not in self._finished and not self._waiting[partition]
+        if is_idle and await self._subscriber.position(partition) >= self._ends[partition]:
+            self._finish(partition)
 
     def _finish(self, partition: TopicPartition) -> None:
         self._finished.add(partition)
