@@ -15,9 +15,9 @@ from govbus.document.ids import AgencyId
 from govbus.errors import ConfigError
 from govbus.schemas import bundled
 from govbus.service.directory_writing import DAY_MS, DirectoryWriter
+from govbus.service.government_agreements import AGREEMENTS
 from govbus.service.government_exchanges import (
     AGENCIES,
-    AGREEMENTS,
     ASSETS,
     PACKAGES,
     TAXONOMY,
@@ -99,9 +99,9 @@ def _write_package(writer: DirectoryWriter, source: ExchangeSource, schema_id: i
     file = f"schemas/{package['id']}.v1.avsc"
     writer.write(file, (bundled.folder() / f"{source.schema}.avsc").read_bytes())
     fields = {**package, "schemas": [{"file": file, "id": schema_id, "version": 1}]}
-    if source.niem is not None:
-        files = source.niem["files"]
-        for name in files:
+    for message_format in source.niem:
+        for name in message_format["files"]:
             writer.write(name, (bundled.folder() / _NIEM_FOLDER / Path(name).name).read_bytes())
-        fields["niem"] = [source.niem]
+    if source.niem:
+        fields["niem"] = list(source.niem)
     writer.write_yaml(f"packages/{package['id']}.yaml", fields)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from govbus.audit.report import AuditReport
-from govbus.audit.verify import verify
+from govbus.cli.demo.auditing import audit_problems, audit_stage
 from govbus.cli.demo.bad_documents import bad_documents
 from govbus.cli.demo.febrl import CIVIL_REGISTRY, HEALTH_FUND, AgencyFiles, pair_scores, write_agency_files
 from govbus.cli.demo.stage import DRILL_OFFICE, BusProcesses, DemoSize, Stage, broker, set_up, workbench
@@ -24,7 +24,6 @@ from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import TransportError
-from govbus.service.directory_service import read_certificates, read_directory
 from govbus.service.processes import clock_ms
 from govbus.service.registry_service import PopulationRegister
 from govbus.service.sample_directory import POPULATION_REGISTER
@@ -252,23 +251,10 @@ class _Course:
 
     async def _audit(self) -> None:
         """Verify the whole log, trusting only the authority's certificate and the log's public keys."""
-        stage = self._stage
-        reader = await read_directory(stage.transport, read_certificates(stage.sample.authority_certificate))
-        newest = reader.current.version if reader.current is not None else 0
-        versions = {number: reader.at(number) for number in range(1, newest + 1)}
         task = self._progress.add_task("audited", total=None)
 
         def on_progress(_: str, done: int, total: int) -> None:
             self._progress.update(task, completed=done, total=total)
 
-        self._outcome.audit = report = await verify(
-            stage.transport,
-            bus=stage.directory.bus,
-            keys=stage.log_keys.public,
-            directories={number: one for number, one in versions.items() if one is not None},
-            progress=on_progress,
-        )
-        if not report.is_clean:
-            self._outcome.problems += [finding.to_text() for finding in report.findings[:10]]
-        if report.pending:
-            self._outcome.problems.append(f"{report.pending} records have no decision")
+        self._outcome.audit = await audit_stage(self._stage, on_progress)
+        self._outcome.problems += audit_problems(self._outcome.audit)

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class Stage:
 
     def signer(self, agency: AgencyId) -> KeySigner:
         """Return an agency's seal."""
-        return _signer(self.sample.key(agency), self.sample.certificate(agency), f"{agency}/seal")
+        return signer_of(self.sample.key(agency), self.sample.certificate(agency), f"{agency}/seal")
 
 
 @contextlib.contextmanager
@@ -122,24 +122,42 @@ async def set_up(folder: Path, bootstrap_servers: str, transport: KafkaTransport
     at_ms = clock_ms()
     sample = write_sample_directory(folder / "directory", at_ms=at_ms)
     _add_drill(sample, at_ms)
-    files = read_folder(sample.folder)
+    return await open_stage(
+        folder, bootstrap_servers, transport, sample, senders=(CIVIL_REGISTRY, HEALTH_FUND), at_ms=at_ms
+    )
+
+
+async def open_stage(
+    folder: Path,
+    bootstrap_servers: str,
+    transport: KafkaTransport,
+    sample: SampleDirectory,
+    *,
+    senders: Sequence[AgencyId],
+    at_ms: int,
+) -> Stage:
+    """Create the topics of a directory folder, publish it, and make log keys and the senders' profiles.
+
+    One outbox more belongs to nobody who is registered (`GHOST`).
+    """
+    files = read_folder(sample.folder, at_ms=at_ms)
     plans = read_topic_plans(default_topics_file())
     specs = directory_topic_specs(plans, files.content)
-    ghost = next(spec for spec in specs if spec.name == f"govbus.out.{CIVIL_REGISTRY}")
+    ghost = next(spec for spec in specs if spec.name == f"govbus.out.{senders[0]}")
     await apply_topics(transport, [*specs, TopicSpec(f"govbus.out.{GHOST}", *ghost[1:])])
-    authority = _signer(sample.authority_key, sample.authority_certificate, "authority")
+    authority = signer_of(sample.authority_key, sample.authority_certificate, "authority")
     publication = await publish_directory(transport, files, authority, authority=(), at_ms=at_ms)
     keys = folder / "log-keys"
-    _govbus(folder, bootstrap_servers, "log", "keys", str(keys))
+    run_govbus(folder, bootstrap_servers, "log", "keys", str(keys))
     private = [(keys / name).read_bytes() for name in ("log-ed25519.key.pem", "log-ml-dsa-44.key.pem")]
-    for agency in (CIVIL_REGISTRY, HEALTH_FUND):
-        _write_profile(folder, sample, agency)
+    for agency in senders:
+        write_profile(folder, sample, agency)
     return Stage(
         folder, bootstrap_servers, transport, sample, publication.directory, LogKeys.from_pem(*private)
     )
 
 
-def _write_profile(folder: Path, sample: SampleDirectory, agency: AgencyId) -> None:
+def write_profile(folder: Path, sample: SampleDirectory, agency: AgencyId) -> None:
     """Write the profile with which the agency's own commands find keys and spool."""
     home = folder / agency.text
     home.mkdir()
@@ -165,11 +183,16 @@ def _add_drill(sample: SampleDirectory, at_ms: int) -> None:
     agreement["consumers"][0]["contact"]["email"] = f"desk@{DRILL_OFFICE}"
     agreement["purpose"] = "Show that bad documents are refused."
     over = {"valid_from": time_text(at_ms - 2 * _DAY_MS), "valid_to": time_text(at_ms - _DAY_MS)}
-    _write_yaml(folder / "agreements" / f"{DRILL}.yaml", {**agreement, "id": DRILL})
-    _write_yaml(folder / "agreements" / f"{DRILL_OF_OLD}.yaml", {**agreement, **over, "id": DRILL_OF_OLD})
-    _write_yaml(
+    write_yaml(folder / "agreements" / f"{DRILL}.yaml", {**agreement, "id": DRILL})
+    write_yaml(folder / "agreements" / f"{DRILL_OF_OLD}.yaml", {**agreement, **over, "id": DRILL_OF_OLD})
+    write_yaml(
         folder / "agencies" / f"{DRILL_OFFICE}.yaml", {"id": DRILL_OFFICE.text, "name": "Drill office"}
     )
+    write_odd_certificates(folder, CIVIL_REGISTRY, at_ms)
+
+
+def write_odd_certificates(folder: Path, agency: AgencyId, at_ms: int) -> None:
+    """Add certificates that are expired or not valid yet to an agency of a folder, and make an unknown one."""
     root = CertificateAuthority(
         (folder / "certificates" / "root.pem").read_bytes(), (folder / "keys" / "root.key.pem").read_bytes()
     )
@@ -179,18 +202,17 @@ def _add_drill(sample: SampleDirectory, at_ms: int) -> None:
         "unknown": (-_DAY_MS, _DAY_MS),
     }
     for name, (begin_ms, end_ms) in spans.items():
-        issued = root.issue(
-            f"{CIVIL_REGISTRY} {name}", not_before_ms=at_ms + begin_ms, not_after_ms=at_ms + end_ms
-        )
+        issued = root.issue(f"{agency} {name}", not_before_ms=at_ms + begin_ms, not_after_ms=at_ms + end_ms)
         (folder / "keys" / f"{name}.key.pem").write_bytes(issued.key_pem)
         (folder / "certificates" / f"{name}.pem").write_bytes(issued.certificate_pem)
-    path = folder / "agencies" / f"{CIVIL_REGISTRY}.yaml"
-    agency = yaml.safe_load(path.read_text("utf-8"))
-    agency["certificates"] += [{"file": f"certificates/{name}.pem"} for name in ("expired", "future")]
-    _write_yaml(path, agency)
+    path = folder / "agencies" / f"{agency}.yaml"
+    fields = yaml.safe_load(path.read_text("utf-8"))
+    fields["certificates"] += [{"file": f"certificates/{name}.pem"} for name in ("expired", "future")]
+    write_yaml(path, fields)
 
 
-def _write_yaml(path: Path, fields: dict[str, Any]) -> None:
+def write_yaml(path: Path, fields: dict[str, Any]) -> None:
+    """Write a file of the directory."""
     path.write_text(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
@@ -198,7 +220,7 @@ def workbench(stage: Stage, at_ms: int) -> Workbench:
     """Return what the bad documents are made of."""
     folder = stage.sample.folder
     odd = {
-        name: _signer(folder / "keys" / f"{name}.key.pem", folder / "certificates" / f"{name}.pem", name)
+        name: signer_of(folder / "keys" / f"{name}.key.pem", folder / "certificates" / f"{name}.pem", name)
         for name in ("expired", "future", "unknown")
     }
     agreement = stage.directory.agreement(DRILL)
@@ -222,7 +244,8 @@ def workbench(stage: Stage, at_ms: int) -> Workbench:
     )
 
 
-def _signer(key: Path, certificate: Path, kid: str) -> KeySigner:
+def signer_of(key: Path, certificate: Path, kid: str) -> KeySigner:
+    """Return a key of the stage."""
     return KeySigner.from_pem(key.read_bytes(), certificate.read_bytes(), kid=kid)
 
 
@@ -233,8 +256,8 @@ class BusProcesses:
         self._stage = stage
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self) -> None:
-        """Start all three; their output goes to ``logs/``."""
+    def start(self, *, is_registering: bool = True) -> None:
+        """Start all three, or all but the register; their output goes to ``logs/``."""
         stage, sample = self._stage, self._stage.sample
         authority = ("--authority", str(sample.authority_certificate))
         keys = ("--key", str(sample.key(BUS)), "--certificate", str(sample.certificate(BUS)))
@@ -242,6 +265,8 @@ class BusProcesses:
         self._start("router", "router", *keys, *authority, "--data", str(folder / "router"))
         log_keys = ("--keys", str(folder / "log-keys"), "--bus", BUS.text)
         self._start("log", "log", "serve", *log_keys, "--data", str(folder / "log"))
+        if not is_registering:
+            return
         database = ("--database", str(stage.register_file))
         agency = ("--agency", POPULATION_REGISTER.text)
         self._start("register", "registry", "serve", "population", *agency, *authority, *database)
@@ -264,7 +289,8 @@ class BusProcesses:
             MissingPartError: if one ends instead, or says nothing in time.
         """
         async with asyncio.timeout(START_TIMEOUT_S):
-            for name, sign in _READY.items():
+            for name in self._processes.keys() & _READY.keys():
+                sign = _READY[name]
                 log_file = self._stage.folder / "logs" / f"{name}.log"
                 while sign not in await asyncio.to_thread(log_file.read_text, "utf-8", "replace"):
                     self.require_running()
@@ -303,7 +329,8 @@ def _environment(folder: Path, bootstrap_servers: str) -> dict[str, str]:
     }
 
 
-def _govbus(folder: Path, bootstrap_servers: str, *arguments: str) -> None:
+def run_govbus(folder: Path, bootstrap_servers: str, *arguments: str) -> None:
+    """Run a command on the demo's broker and wait for its end."""
     subprocess.run(
         [sys.executable, "-m", "govbus", *arguments],
         env=_environment(folder, bootstrap_servers),

@@ -9,7 +9,7 @@ from govbus.document.ids import AgencyId, Origin
 from govbus.errors import ConfigError, SchemaError
 from govbus.routing.directory import AgreementStatus
 from govbus.service.document_builder import DocumentBuilder, IncompleteDocumentError
-from govbus.service.government_exchanges import AGREEMENTS
+from govbus.service.government_agreements import AGREEMENTS
 from govbus.service.sending import DocumentText
 
 

@@ -15,8 +15,9 @@ from govbus.routing.directory import AgreementStatus
 from govbus.routing.rules.rule import Profile
 from govbus.service.agency_profile import AgencyProfile
 from govbus.service.directory_service import publish_directory, read_certificates, read_folder
+from govbus.service.government_agreements import AGREEMENTS
 from govbus.service.government_directory import BUS
-from govbus.service.government_exchanges import AGREEMENTS, PROCUREMENT
+from govbus.service.government_exchanges import PROCUREMENT
 from govbus.service.processes import clock_ms
 from govbus.service.router.wiring import run_router
 from govbus.service.sending import ReceiptWatch, SenderParts, send_document

@@ -13,7 +13,7 @@ from govbus.routing.rules.rule import Profile
 from govbus.schemas import bundled
 from govbus.service.directory_service import read_folder
 from govbus.service.government_directory import write_government_directory
-from govbus.service.government_exchanges import PACKAGES
+from govbus.service.government_exchanges import NIEM_XML, PACKAGES
 
 AT_MS = 1_795_466_700_000
 STRICTNESS = ("non-pii", "non-sensitive-pii", "sensitive-pii", "phi")
@@ -65,18 +65,27 @@ def test_packages_declare_what_their_schemas_mark(directory):
         assert package.data_category == max(marks, key=STRICTNESS.index, default="non-pii"), package.id
 
 
-def test_message_format(directory):
-    """The fine's NIEM message format is registered with its file, and the example's message names its root."""
-    formats = directory.package("justice.traffic-fine").niem
-    example = bundled.folder() / "domains/justice/traffic_fine/v1.example.json"
-    message = json.loads(json.loads(example.read_text("utf-8"))["niem_message"])
+def test_message_formats(directory):
+    """The fine's NIEM message formats are registered with their files, and the example has a message of each."""
+    citation, measurement = directory.package("justice.traffic-fine").niem
+    path = bundled.folder() / "domains/justice/traffic_fine/v1.example.json"
+    example = json.loads(path.read_text("utf-8"))
+    message = json.loads(example["niem_message"])
 
-    assert [("json", "body.niem_message", "cite:TrafficCitation")] == [
-        (one.syntax, one.place, one.root) for one in formats
-    ]
-    assert formats[0].context == message["@context"]
+    assert ("json", "body.niem_message", "cite:TrafficCitation") == (
+        citation.syntax,
+        citation.place,
+        citation.root,
+    )
+    assert citation.context == message["@context"]
     assert "cite:TrafficCitation" in message
-    assert formats[0].main in formats[0].schemas
+    assert ("xml", "body.evidence", NIEM_XML) == (
+        measurement.syntax,
+        measurement.place,
+        measurement.media_type,
+    )
+    assert [NIEM_XML] == [one["media_type"] for one in example["evidence"]]
+    assert all(one.main in one.schemas for one in (citation, measurement))
 
 
 @pytest.mark.parametrize("source", PACKAGES, ids=lambda source: source.package["id"])

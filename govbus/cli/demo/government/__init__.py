@@ -1,0 +1,1 @@
+"""The demo's second scenario: ten agencies exchange nine kinds of documents, and every family of rules is broken."""
