@@ -12,6 +12,7 @@ from govbus import __version__
 from govbus.cli import (
     adapter,
     audit,
+    check,
     codes,
     directory,
     doctor,
@@ -42,6 +43,7 @@ app.add_typer(kafka.app, name="kafka")
 app.add_typer(directory.app, name="directory")
 app.add_typer(topics.app, name="topics")
 app.command("send")(send)
+app.add_typer(check.app, name="check")
 app.add_typer(inbox.app, name="inbox")
 app.command("trace")(trace.trace)
 app.command("flow")(flow.flow)
