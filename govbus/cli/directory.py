@@ -22,12 +22,21 @@ FolderArgument = Annotated[Path, typer.Argument(help="Folder of directory files.
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="New folder.", file_okay=False)],
+    government: Annotated[
+        bool,
+        typer.Option(
+            "--government",
+            help="A whole government: ten agencies, nine kinds of documents, eleven agreements.",
+        ),
+    ] = False,
 ) -> None:
     """Write a sample directory with fresh keys, to begin from."""
+    from govbus.service.government_directory import write_government_directory
     from govbus.service.processes import clock_ms
     from govbus.service.sample_directory import write_sample_directory
 
-    sample = write_sample_directory(folder, at_ms=clock_ms())
+    write = write_government_directory if government else write_sample_directory
+    sample = write(folder, at_ms=clock_ms())
     typer.echo(
         f"wrote {folder}: change its files, then\n"
         f"  govbus directory check {folder}\n"

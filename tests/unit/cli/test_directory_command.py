@@ -30,6 +30,18 @@ def test_check_lists_every_mistake(tmp_path):
     ] == result.output.splitlines()
 
 
+@pytest.mark.parametrize(("options", "told"), [((), "2 agreements"), (("--government",), "11 agreements")])
+def test_sample_to_begin_from(tmp_path, options, told):
+    """Either sample is a directory in which nothing is wrong."""
+    folder = tmp_path / "directory"
+    run("init", str(folder), *options)
+    result = run("check", str(folder))
+
+    assert 0 == result.exit_code
+    assert told in result.output
+    assert "no mistakes" in result.output
+
+
 def test_apply_without_a_key(tmp_path):
     """A key that is not there is named."""
     folder = tmp_path / "directory"

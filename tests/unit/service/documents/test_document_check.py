@@ -105,16 +105,22 @@ def profile(government, tmp_path):
     return AgencyProfile.from_file(path)
 
 
-@pytest.fixture
-async def transport(government):
-    made, sample = MemoryTransport(), government.sample
+async def publish(transport, sample):
+    """Create the topics of a directory folder and publish it."""
     files = read_folder(sample.folder)
-    await apply_topics(made, directory_topic_specs(read_topic_plans(default_topics_file()), files.content))
+    plans = read_topic_plans(default_topics_file())
+    await apply_topics(transport, directory_topic_specs(plans, files.content))
     signer = KeySigner.from_pem(
         sample.authority_key.read_bytes(), sample.authority_certificate.read_bytes(), kid="authority"
     )
     authority = read_certificates(sample.authority_certificate)
-    await publish_directory(made, files, signer, authority=authority, at_ms=clock_ms())
+    await publish_directory(transport, files, signer, authority=authority, at_ms=clock_ms())
+
+
+@pytest.fixture
+async def transport(government):
+    made = MemoryTransport()
+    await publish(made, government.sample)
     return made
 
 
@@ -275,3 +281,20 @@ def test_command_with_profile(government, file, profile, tmp_path, capsys, monke
 
     assert (0, 1) == (own, foreign)
     assert "procurement.example is not the supplier of an agreement births" in capsys.readouterr().err
+
+
+def test_command_asks_the_running_bus(government, file, profile, tmp_path, capsys, monkeypatch):
+    """Without a folder the directory is that of the bus; where there is none, checking offline is named."""
+    monkeypatch.chdir(tmp_path)
+    bus = MemoryTransport()
+    monkeypatch.setattr("govbus.service.wiring.transport_of", lambda *_, **__: bus)
+    asyncio.run(publish(bus, government.sample))
+    command = ["check", "document", file("procurement-awards"), "--agreement", "procurement-awards"]
+    known = main(command)
+    path = tmp_path / "agency.yaml"
+    fields = yaml.safe_load(path.read_text()) | {"authority": str(government.sample.certificate(BUS))}
+    path.write_text(yaml.safe_dump(fields))
+    foreign = main(command)
+
+    assert (0, 1) == (known, foreign)
+    assert "check offline with --directory FOLDER" in capsys.readouterr().err
