@@ -12,6 +12,7 @@ from govbus import __version__
 from govbus.cli import (
     adapter,
     audit,
+    catalog,
     check,
     codes,
     directory,
@@ -54,6 +55,7 @@ app.add_typer(registry.app, name="registry")
 app.add_typer(schema_registry.app, name="schema-registry")
 app.add_typer(rules.app, name="rules")
 app.add_typer(codes.app, name="codes")
+app.add_typer(catalog.app, name="catalog")
 app.add_typer(audit.app, name="audit")
 app.command("doctor")(doctor.doctor)
 

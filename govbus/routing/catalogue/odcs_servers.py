@@ -121,10 +121,9 @@ _SHARED: Final = frozenset(
 
 
 def server_flaws(value: Any, place: str) -> Iterator[Flaw]:
-    """Yield what is wrong with the fields that a server has because of its type."""
-    if not isinstance(value, Mapping):
-        return
-    kind = value.get("type")
-    fields, required = _KINDS.get(kind, ({}, ())) if isinstance(kind, str) else ({}, ())
-    own = {name: part for name, part in value.items() if name not in _SHARED}
-    yield from record(fields, required=required)(own, place)
+    """Yield what is wrong with the fields that a server has because of its type; nothing where the type is unknown."""
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    if isinstance(kind, str) and kind in _KINDS:
+        fields, required = _KINDS[kind]
+        own = {name: part for name, part in value.items() if name not in _SHARED}
+        yield from record(fields, required=required)(own, place)

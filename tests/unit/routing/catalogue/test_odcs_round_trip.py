@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from govbus.document.encoding import time_text
-from govbus.routing.catalogue.odcs_columns import columns_of
+from govbus.routing.catalogue.odcs_columns import AvroBuilder, columns_of
 from govbus.routing.catalogue.odcs_export import contract_of, payload_of
 from govbus.routing.catalogue.odcs_import import read_agreement, read_contract
 from govbus.routing.catalogue.odcs_yaml import contract_value, contract_yaml
@@ -155,6 +155,82 @@ def test_a_schema_that_holds_itself_ends():
     node = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}
 
     assert [{"name": "next", "physicalType": "Node", "required": False}] == columns_of(node)
+
+
+def test_types_that_odcs_has_no_word_for():
+    """Fixed, bytes, unions, types inside types and names used again are told as far as ODCS can."""
+    fields = [
+        {"name": "hash", "type": {"type": "fixed", "name": "Hash", "size": 32}},
+        {"name": "again", "type": "Hash"},
+        {"name": "either", "type": ["int", "string"]},
+        {"name": "nested", "type": {"type": "string"}},
+        {"name": "data", "type": "bytes"},
+    ]
+    found = columns_of({"type": "record", "name": "x.R", "fields": fields})
+
+    assert ["fixed(32)", "fixed(32)", "union", "string", "bytes"] == [one["physicalType"] for one in found]
+    assert [True] * 5 == [one["required"] for one in found]
+
+
+def test_objects_of_a_foreign_contract_have_names_of_their_own():
+    """Two objects of one name become two records, a name that begins with a digit gets _; an empty one is told."""
+    inner = {
+        "logicalType": "object",
+        "properties": [{"name": "x", "logicalType": "string", "required": True}],
+    }
+    builder = AvroBuilder("n")
+    record = builder.record(
+        {
+            "name": "1 of",
+            "properties": [
+                {"name": "a", **inner},
+                {"name": "A", **inner},
+                {"name": "b", "logicalType": "object"},
+            ],
+        },
+        "",
+    )
+
+    assert ("_1Of", "A", "A2") == (record["name"], *(one["type"][1]["name"] for one in record["fields"][:2]))
+    assert ["properties.2.properties"] == [flaw.field for flaw in builder.flaws]
+
+
+@pytest.mark.parametrize(
+    "avro", [{"type": "record"}, {"type": "record", "fields": [{"type": 1}]}, {"fields": 5}]
+)
+def test_an_avro_schema_that_is_none_is_refused(avro):
+    """What stands where the Avro schema belongs is looked at; what is no record is a problem there."""
+    contract = _contract()
+    contract["schema"][0]["customProperties"][-1]["value"] = avro
+
+    _, problems = _problems(contract)
+
+    assert {place for place, _, _ in problems} <= {"schema.0.avroSchema", "schema.0.properties"}
+
+
+def test_a_contract_without_a_schema_is_an_agreement_all_the_same():
+    """The exchanged package may be registered already; the contract need not repeat it."""
+    contract = _contract()
+    del contract["schema"]
+
+    found, problems = read_contract(contract_yaml(contract).encode("utf-8"), "x")
+
+    assert ([], {}, None) == (problems, found.package, found.payload)
+
+
+def test_other_definitions_are_named():
+    """An authoritative definition that is no Privacy Act notice has no place; a number of days is a frequency."""
+    contract = _contract()
+    contract["description"]["authoritativeDefinitions"].append(
+        {"type": "canonical", "url": "https://x.example"}
+    )
+    contract["slaProperties"][2] = {"property": "frequency", "value": 2, "unit": "d"}
+
+    found, problems = read_contract(contract_yaml(contract).encode("utf-8"), "x")
+
+    assert [] == problems
+    assert ("description.authoritativeDefinitions.1",) == found.left_out
+    assert "R/P2D" == found.agreement["frequency"]
 
 
 def _contract(**changes):
