@@ -114,8 +114,8 @@ class SetReport:
 
     @property
     def unused(self) -> list[str]:
-        """Sets of the folder that no test used."""
-        return [name for name in self._sets if not any(row.passed or row.failed for row in self._of(name))]
+        """Sets of the folder that no test is about."""
+        return [name for name in self._sets if not self.rows.get(name)]
 
     def _of(self, name: str) -> Iterator[Row]:
         yield from self.rows.get(name, {}).values()
@@ -129,13 +129,23 @@ class SetReport:
                 console.print()
         console.print(self._summary(names))
 
+    @staticmethod
+    def _note(name: str, rows: list[Row]) -> str:
+        if not rows:
+            return NOT_USED.get(name, "NOT USED: no test names it")
+        is_run = any(row.passed or row.failed for row in rows)
+        return (
+            ""
+            if is_run
+            else f"nothing was run: {'; '.join({note: None for row in rows for note in row.notes})}"
+        )
+
     def _summary(self, names: list[str]) -> Table:
         table = _table("All sets", "set")
         table.add_column("note")
         for name in names:
             rows = list(self._of(name))
-            note = "" if rows else NOT_USED.get(name, "NOT USED: no test names it")
-            table.add_row(name, *_numbers(rows), note)
+            table.add_row(name, *_numbers(rows), self._note(name, rows))
         return table
 
 
