@@ -32,7 +32,8 @@ from govbus.transport.kafka import KafkaConnection, KafkaTransport
 BODY_BYTES = 1024
 PARTITIONS = 4
 COPY_IN, COPY_OUT, BARE = "bench.in", "bench.out", "bench.bare"
-METADATA = record_metadata(CIVIL_REGISTRY)
+METADATA = record_metadata(CIVIL_REGISTRY, records_schedule=None)
+"""The agreement names the records schedule."""
 
 
 @dataclass(frozen=True)

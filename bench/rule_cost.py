@@ -8,10 +8,11 @@ import fastavro
 
 from govbus.document.record import Envelope, unframe
 from govbus.document.statement import Statement
+from govbus.routing.exchange_place import find_place
 from govbus.routing.history import MemoryHistory
 from govbus.routing.rules.cloudevents import time_ms_of
 from govbus.routing.rules.facts import ProvenDocument
-from govbus.routing.rules.judge import ExchangePlace, judge
+from govbus.routing.rules.judge import judge
 
 ROUNDS = 7
 
@@ -57,8 +58,7 @@ def _prepared(record, directory):
     envelope = Envelope.from_headers(record.headers)
     statement = Statement.from_bytes(envelope.statement)
     frame_id, avro = unframe(record.value)
-    schema = directory.schemas.by_id(frame_id)
-    agreement = directory.agreement(envelope.attribute("agreementid"))
-    place = ExchangePlace(statement.origin, agreement, directory.package(agreement.package.text), schema)
-    proven = ProvenDocument(envelope.signed, schema.codec.decode(avro), avro, envelope.signatures)
+    place = find_place(frame_id, envelope, statement, directory)
+    value = place.schema.codec.decode(avro)
+    proven = ProvenDocument(envelope.signed, value, avro, envelope.signatures, envelope.kind)
     return record, place, proven, envelope.signed["ce_time"]

@@ -24,7 +24,7 @@ def router(
     Any number of routers share the work. SIGTERM finishes the open transactions first.
     """
     from govbus import telemetry
-    from govbus.service.processes import run_until_stopped
+    from govbus.service.processes import relax_garbage_collection, run_until_stopped
     from govbus.service.router.wiring import read_signer, run_router
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings
@@ -36,6 +36,7 @@ def router(
     transport = transport_of(settings, client_id=name)
     folder = data if data is not None else settings.data_folder / name
     folder.mkdir(parents=True, exist_ok=True)
+    relax_garbage_collection()
     run_until_stopped(
         lambda stopping: run_router(
             transport,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from govbus.document import topics
 from govbus.document.encoding import base64url, time_ms_from_text, time_text
+from govbus.document.header_kind import DOCUMENT_HEADERS, LAYOUTS_MAX, HeaderKind, Layout, kind_of
 from govbus.document.ids import Origin
-from govbus.document.record import DOCUMENT_HEADERS
 from govbus.errors import MetadataError
 
 STATEMENT_BYTES_MAX = 1024
@@ -123,36 +123,30 @@ def statement_hash(statement: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + statement).digest()
 
 
-def headers_hash(signed: dict[str, bytes]) -> str:
+def headers_hash(signed: dict[str, bytes], kind: HeaderKind | None = None) -> str:
     """Return the statement's ``headers`` line for the signed headers.
 
     Args:
         signed: every ``ce_*`` header and ``content-type``, name to value.
+        kind: theirs, where the caller has it.
 
     Returns:
         base64url SHA-256 over ``name:base64url(value)`` LF for each, sorted by name.
     """
-    shared = tuple([pair for pair in signed.items() if pair[0] not in DOCUMENT_HEADERS])
+    kind = kind or kind_of(signed)
     own = tuple([name for name in signed if name in DOCUMENT_HEADERS])
-    layout = _layouts.get((shared, own))
+    layout = kind.layouts.get(own)
     if layout is None:
-        layout = _layout(signed, own)
-        if len(_layouts) >= _LAYOUTS_MAX:
-            _layouts.clear()
-        _layouts[shared, own] = layout
+        if len(kind.layouts) >= LAYOUTS_MAX:
+            kind.layouts.clear()
+        layout = kind.layouts[own] = _layout(signed, own)
     lines = layout[0]
     for name, following in layout[1]:
         lines += _header_line(name, signed[name]) + following
     return base64url(hashlib.sha256(lines).digest())
 
 
-_LAYOUTS_MAX = 1024
-_Layout = tuple[bytes, tuple[tuple[str, bytes], ...]]
-_layouts: dict[tuple[tuple[tuple[str, bytes], ...], tuple[str, ...]], _Layout] = {}
-"""Lines that documents of one kind share, by their headers: most attributes repeat from document to document."""
-
-
-def _layout(signed: dict[str, bytes], own: tuple[str, ...]) -> _Layout:
+def _layout(signed: dict[str, bytes], own: tuple[str, ...]) -> Layout:
     """Return the lines before the first header of the document's own, and for each of those the lines that follow."""
     first = b""
     parts: list[tuple[str, bytes]] = []

@@ -364,6 +364,8 @@ class Directory:
     profiles: frozenset[Profile] = frozenset({Profile.CORE})
     """Rules switched on for the whole bus."""
     codes: CodeLists = field(default_factory=CodeLists.shipped)
+    places: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Where documents of one kind stand; kept by `govbus.routing.exchange_place` alone."""
     verdicts: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What the rules found about parts that many documents share; kept by `govbus.routing.rules.judge` alone."""
 

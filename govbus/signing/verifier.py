@@ -203,7 +203,7 @@ def check_headers(envelope: Envelope, statement: Statement) -> None:
     Raises:
         SignatureError: if they are not the ones that were signed (rule SEC-3).
     """
-    if headers_hash(envelope.signed) != statement.headers:
+    if headers_hash(envelope.signed, envelope.kind) != statement.headers:
         raise _refused("the ce_* headers and content-type are not the ones that were signed", "headers")
 
 

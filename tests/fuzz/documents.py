@@ -16,10 +16,11 @@ from govbus.document.record import BATCH, PATH, SALT, SIGNATURE, STATEMENT, Reco
 from govbus.errors import SchemaError
 from govbus.routing.decide import decide
 from govbus.routing.directory import Directory
+from govbus.routing.exchange_place import ExchangePlace
 from govbus.routing.history import MemoryHistory
 from govbus.routing.rules.catalogue import RULES, explained
 from govbus.routing.rules.facts import ProvenDocument
-from govbus.routing.rules.judge import ExchangePlace, judge
+from govbus.routing.rules.judge import judge
 from govbus.schemas.bundled import definition
 from govbus.schemas.catalog import DocumentSchema
 from govbus.schemas.core import encode_receipt

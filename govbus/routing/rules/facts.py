@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from govbus.document.finding import Breach
+from govbus.document.header_kind import HeaderKind
 from govbus.document.ids import Origin
 from govbus.routing.directory import Agency, Agreement, DataAsset, Directory, Package
 from govbus.routing.history import History
@@ -80,12 +81,14 @@ class TemplateFacts:
 class ProvenDocument(NamedTuple):
     """A document whose signatures hold and whose value decodes."""
 
-    signed: Mapping[str, bytes]
+    signed: dict[str, bytes]
     """Every ``ce_*`` header and ``content-type``, UTF-8."""
     value: Mapping[str, Any]
     """``{"record": RecordMetadata, "body": payload}``."""
     avro: bytes
     signatures: tuple[bytes, ...]
+    kind: HeaderKind | None = None
+    """Of the signed headers, where the caller has it."""
 
 
 class DocumentFacts:

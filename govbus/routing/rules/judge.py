@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from govbus.document.finding import Finding
 from govbus.document.header_kind import DOCUMENT_HEADERS, kind_of
-from govbus.document.ids import Origin
-from govbus.routing.directory import Agreement, Directory, Package
+from govbus.routing.directory import Directory
+from govbus.routing.exchange_place import ExchangePlace
 from govbus.routing.history import History
 from govbus.routing.rules.catalogue import FAMILIES, finding_of, is_active
 from govbus.routing.rules.facts import (
@@ -23,7 +23,6 @@ from govbus.routing.rules.facts import (
     ProvenDocument,
     TemplateFacts,
 )
-from govbus.schemas.catalog import DocumentSchema
 
 FINDINGS_MAX: Final = 20
 """Findings kept of one document; the sender mends these and sees the rest next time."""
@@ -37,18 +36,6 @@ So nobody fills the memory of a router with documents that each have another lon
 
 shared_fields = itemgetter(*TEMPLATE_FIELDS)
 """Returns the `TEMPLATE_FIELDS` of record metadata as a tuple; the last one is the designation."""
-
-
-class ExchangePlace(NamedTuple):
-    """Where in the exchange a document stands."""
-
-    origin: Origin
-    """Of the statement."""
-    agreement: Agreement
-    """That the document names, for this package and schema."""
-    package: Package
-    schema: DocumentSchema
-    """That the value was decoded with."""
 
 
 class Verdict(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from govbus.adapters.outgoing import document_id_new
 from govbus.audit.verify import verify
 from govbus.document import topics
 from govbus.document.encoding import time_text
@@ -131,11 +132,11 @@ def make_documents(signer, origin, start, count, *, at_ms=AT_MS, change=None):
         body = {"text": f"notice {index} of {origin}"}
         avro = CODEC.encode({"record": record_metadata(origin.agency, record_id=f"n-{index}"), "body": body})
         salt = hashlib.sha256(avro).digest()[:16]
-        digest = hashlib.sha256(str(origin).encode()).hexdigest()
+        random = hashlib.sha256(f"{origin} {index}".encode()).digest()[:10]
         signed = {
             "content-type": b"application/avro",
             "ce_specversion": b"1.0",
-            "ce_id": f"0190{index:08x}-7000-{digest}"[:36].encode(),
+            "ce_id": document_id_new(at_ms, random).encode(),
             "ce_source": origin.source_uri.encode(),
             "ce_type": b"example.tax.notice.v1",
             "ce_time": time_text(at_ms).encode(),
