@@ -15,6 +15,9 @@ ELEMENTS_MAX: Final = 20_000
 that a message with nothing but mistakes takes time in proportion to the square of this: some three seconds."""
 VALUES_MAX: Final = 50_000
 """Values of a JSON message; the JSON-LD processor takes some seconds for as many."""
+NAME_CHARACTERS_MAX: Final = 256
+"""Of a name in a JSON object. The validator matches names against patterns in places of its own, so that the names
+themselves are short enough for a pattern that takes quadratic time."""
 ATTRIBUTES_MAX: Final = 200
 """Attributes of one element, or namespaces declared in one message."""
 BREACHES_MAX: Final = 10

@@ -21,7 +21,7 @@ from govbus.document.finding import Breach
 from govbus.routing.directory import NiemFormat
 from govbus.routing.niem.json_text import JsonTextError, parse_json
 from govbus.routing.niem.json_validator import bounded
-from govbus.routing.niem.pattern_syntax import Dialect, PatternError
+from govbus.routing.niem.pattern_syntax import PATTERN_CHARACTERS_MAX, Dialect, PatternError
 from govbus.routing.niem.patterns import pattern_degree
 from govbus.routing.niem.uris import is_absolute_uri, is_uri
 
@@ -124,7 +124,9 @@ def _files(message_format: NiemFormat, problems: list[Breach]) -> Iterator[tuple
     for name, content in sorted(message_format.schemas.items()):
         field = f"schemas.{name}"
         try:
-            schema = parse_json(content, values_max=SCHEMA_VALUES_MAX)
+            schema = parse_json(
+                content, values_max=SCHEMA_VALUES_MAX, name_characters_max=PATTERN_CHARACTERS_MAX
+            )
         except JsonTextError as err:
             problems.append(_breach(field, str(err)))
             continue

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any, Final
 
-from govbus.routing.niem.bounds import DEPTH_MAX, VALUES_MAX
+from govbus.routing.niem.bounds import DEPTH_MAX, NAME_CHARACTERS_MAX, VALUES_MAX
 
 NUMBER_CHARACTERS_MAX: Final = 100
 """Digits of a number; what is longer means one thing to one reader and another to the next."""
@@ -18,7 +18,9 @@ class JsonTextError(ValueError):
     """The octets are no JSON that can be read; the message says what was expected, without values."""
 
 
-def parse_json(octets: bytes, *, values_max: int = VALUES_MAX) -> Any:
+def parse_json(
+    octets: bytes, *, values_max: int = VALUES_MAX, name_characters_max: int = NAME_CHARACTERS_MAX
+) -> Any:
     """Return the value of a JSON text.
 
     Raises:
@@ -43,7 +45,7 @@ def parse_json(octets: bytes, *, values_max: int = VALUES_MAX) -> Any:
         raise JsonTextError(f"has more than {DEPTH_MAX} objects and arrays inside each other") from None
     except json.JSONDecodeError as err:
         raise JsonTextError(f"is no JSON (line {err.lineno})") from None
-    _bound(value, values_max)
+    _bound(value, values_max, name_characters_max)
     return value
 
 
@@ -76,7 +78,7 @@ def _constant(_text: str) -> Any:
     raise JsonTextError("has NaN or an infinity, which are no JSON")
 
 
-def _bound(value: Any, values_max: int) -> None:
+def _bound(value: Any, values_max: int, name_characters_max: int) -> None:
     """Check depth, number of values and that every text is Unicode; without recursion."""
     level, count = [value], 0
     for _ in range(DEPTH_MAX + 1):
@@ -89,6 +91,8 @@ def _bound(value: Any, values_max: int) -> None:
                 below += one.values()
                 if not all(map(_is_unicode, one)):
                     raise JsonTextError(_HALF)
+                if max(map(len, one), default=0) > name_characters_max:
+                    raise JsonTextError(f"has a name of more than {name_characters_max} characters")
             elif isinstance(one, list):
                 below += one
             elif isinstance(one, str) and not _is_unicode(one):

@@ -11,6 +11,7 @@ from jsonschema import validators
 from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 
+from govbus.routing.niem.bounds import NAME_CHARACTERS_MAX
 from govbus.routing.niem.pattern_syntax import Dialect
 from govbus.routing.niem.patterns import pattern_degree
 
@@ -18,7 +19,7 @@ REFERENCES_MAX: Final = 200_000
 """References of the schema that are followed for one message; NIEM schemas follow a few for every value."""
 FORMAT_CHARACTERS_MAX: Final = 2_000
 """Of a text that is compared with a format such as ``uri``."""
-QUADRATIC_CHARACTERS_MAX: Final = 256
+QUADRATIC_CHARACTERS_MAX: Final = NAME_CHARACTERS_MAX
 """Of a text that is compared with a pattern whose time grows with the square of its length."""
 
 _followed: ContextVar[int] = ContextVar("followed", default=0)

@@ -164,6 +164,7 @@ def test_no_json_object(octets):
         (b'{"a": ' + b"[" * 400_000 + b"]" * 400_000 + b"}", "inside each other"),
         (b'{"a": [' + b"1," * 50_001 + b"1]}", "values"),
         (b'{"a": [' + b"[]," * 250_000 + b"1]}", "values"),
+        (b'{"' + b"x" * (bounds.NAME_CHARACTERS_MAX + 1) + b'": 1}', "name of more"),
         (b'{"a": "' + b"x" * bounds.MESSAGE_BYTES_MAX + b'"}', "longer"),
     ],
 )
