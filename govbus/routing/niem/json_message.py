@@ -23,7 +23,7 @@ CONTEXT_TERMS_MAX: Final = 500
 CONTEXTS_MAX: Final = 10
 """Contexts in an array."""
 TERM_CHARACTERS_MAX: Final = 500
-"""Of a term, and of what it stands for."""
+"""Of what a term stands for."""
 _SCHEMA_POINTER: Final = "$schema"
 """Names the JSON Schema to editors; it is no part of the data, and the NDR's own example has it on the message."""
 _OWN_KEYS: Final = frozenset({"@context", _SCHEMA_POINTER})
@@ -145,8 +145,7 @@ def _embedded_refusal(context: Any) -> tuple[str, str] | None:
         return "13-2", f"a context of more than {CONTEXT_TERMS_MAX} terms is not read"
     if "@import" in context or any("@context" in term for term in context.values() if isinstance(term, dict)):
         return "13-2", "a context inside a context is not read: give one context, on the message itself"
-    texts = [*context, *(term for term in context.values() if isinstance(term, str))]
-    if any(len(text) > TERM_CHARACTERS_MAX for text in texts):
+    if any(len(term) > TERM_CHARACTERS_MAX for term in context.values() if isinstance(term, str)):
         return "13-2", f"a term of more than {TERM_CHARACTERS_MAX} characters is not read"
     return None
 

@@ -203,12 +203,11 @@ def test_nothing_is_fetched(monkeypatch):
         {f"t{n}": f"t{n + 1}:x" for n in range(600)},
         [{}] * 11,
         {"t": "x" * 501},
-        {"t" * 501: "x"},
         {"a": "b:x", "b": "a:x"},
         {"a": {"@id": "case:a", "@context": {"a": {"@id": "case:a", "@context": {}}}}},
         {"case": None},
     ],
-    ids=["terms", "contexts", "long value", "long term", "cycle", "scoped", "unset"],
+    ids=["terms", "contexts", "long value", "cycle", "scoped", "unset"],
 )
 def test_hostile_contexts(context):
     """A context that is too large, defines terms by each other or nests is refused; the work is bounded."""
