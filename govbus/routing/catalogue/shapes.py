@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-import jsonschema
+from govbus.routing.catalogue.formats import FORMATS
 
 FOUND_CHARACTERS_MAX: Final = 60
 
@@ -22,8 +22,6 @@ class Flaw(NamedTuple):
 
 Check = Callable[[Any, str], Iterator[Flaw]]
 """Yields what is wrong with a value at a place."""
-
-_FORMATS: Final = jsonschema.FormatChecker()
 
 
 def at(place: str, part: str | int) -> str:
@@ -75,9 +73,8 @@ def matching(pattern: str, words: str) -> Check:
 
 def formatted(name: str) -> Check:
     """Return the check of a text of a format of JSON Schema, such as ``date`` or ``uri``."""
-    return _kind(
-        lambda value: isinstance(value, str) and _FORMATS.conforms(value, name), f"a text of format {name}"
-    )
+    is_format = FORMATS[name]
+    return _kind(lambda value: isinstance(value, str) and is_format(value), f"a text of format {name}")
 
 
 def within(check: Check, *, at_least: float | None = None, above: float | None = None) -> Check:
