@@ -54,7 +54,7 @@ from govbus.routing.directory_parts import (
     TopicPart,
     TopicReferencePart,
 )
-from govbus.routing.directory_problems import FOUND_CHARACTERS_MAX, problems_of
+from govbus.routing.directory_problems import FOUND_CHARACTERS_MAX, in_few_words, problems_of
 from govbus.routing.rules.rule import Profile
 from govbus.schemas.canonical import canonical_json
 from govbus.schemas.compatibility import Compatibility
@@ -324,10 +324,10 @@ def entry_from_json(kind: str, octets: bytes) -> Entry:
     try:
         value = json.loads(octets)
         if model is CodesEntry and (found := code_list_problems(value)):
-            raise ValueError("; ".join(map(str, found)))
+            raise ValueError(in_few_words(found))
         return model.model_validate(value)
     except ValidationError as err:
-        raise ValueError("; ".join(str(problem) for problem in problems_of(err, "", model))) from err
+        raise ValueError(in_few_words(problems_of(err, "", model))) from err
     except RecursionError as err:
         raise ValueError("nested too deep") from err
 

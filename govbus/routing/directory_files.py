@@ -204,9 +204,9 @@ class DirectoryFiles:
         if octets is None:
             return None
         try:
-            body = json.loads(octets)
+            body = json.loads(octets, object_pairs_hook=_without_repeats)
         except (ValueError, RecursionError):
-            self._problem(name, field, f"{line.file} is not JSON")
+            self._problem(name, field, f"{line.file} is not JSON, or has a name twice in one object")
             return None
         if not isinstance(body, dict):
             self._problem(name, field, f"{line.file}: the payload schema must be a record")
@@ -289,6 +289,14 @@ def _fields(model: Model, base: type[Model]) -> dict[str, Any]:
 
 
 _T = TypeVar("_T")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the names of a JSON object; readers differ on which of two counts, so none stands twice."""
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise ValueError("a name stands twice")
+    return names
 
 
 def _present(parts: Iterable[_T | None]) -> tuple[_T, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
@@ -13,6 +13,9 @@ from govbus.errors import DirectoryError
 from govbus.routing.directory_fields import Cites
 
 FOUND_CHARACTERS_MAX = 60
+PROBLEMS_MAX = 100
+"""Problems told of one file or entry."""
+_NAME_CHARACTERS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +62,34 @@ def problems_of(err: ValidationError, place: str, model: type[BaseModel]) -> lis
         err: what pydantic raised.
         place: file or entry.
         model: that was validated.
+
+    Returns:
+        The first `PROBLEMS_MAX`; whoever mends them sees the rest next time.
     """
-    details = err.errors(include_url=False)
+    details = err.errors(include_url=False)[:PROBLEMS_MAX]
     places = [detail["loc"] for detail in details]
     return [
         Problem(
             place,
-            ".".join(map(str, detail["loc"])),
+            ".".join(map(_shown, detail["loc"])),
             _words(detail["type"], detail["msg"], detail["input"]),
             _rule(model, detail["loc"]),
         )
         for detail in details
         if not (detail["type"] == "too_short" and _has_part(places, detail["loc"]))
     ]
+
+
+def in_few_words(problems: Sequence[object], most: int = 5) -> str:
+    """Return the first few problems as one text, and how many more there are."""
+    more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
+    return "; ".join(map(str, problems[:most])) + more
+
+
+def _shown(part: int | str) -> str:
+    """Return a step of a path as a problem can carry it: where a name is unknown, its author chose it."""
+    text = str(part)[:_NAME_CHARACTERS_MAX]
+    return text if text.isprintable() else ascii(text)
 
 
 def _has_part(places: list[tuple[int | str, ...]], whole: tuple[int | str, ...]) -> bool:

@@ -45,9 +45,13 @@ class BatchText(NamedTuple):
         match = _GRAMMAR.fullmatch(octets)
         if match is None:
             raise _malformed("the lines do not follow the grammar of docs/specs/signatures.md")
-        origin, start, end, root = match.groups()
+        origin_text, start, end, root = match.groups()
+        try:
+            origin = Origin.from_text(origin_text.decode("ascii"))
+        except MetadataError as err:
+            raise _malformed(err.message) from err
         batch = cls(
-            str(Origin.from_text(origin.decode("ascii"))),
+            str(origin),
             int(start),
             int(end),
             from_base64url(root.decode("ascii")),

@@ -242,8 +242,9 @@ def tampered(record: Record, choices: Choices) -> Record:
 
 
 def _batch(choices: Choices) -> bytes:
-    text = f"govbus/batch/v1\norigin {ORIGIN}\nstart 0\nend 1\nroot {'A' * 43}\n".encode("ascii")
-    return edited(text, choices)
+    origin = choices.pick((ORIGIN, "a..b/x", "tax.example", "court.example/main"))
+    text = f"govbus/batch/v1\norigin {origin}\nstart 0\nend 1\nroot {'A' * 43}\n".encode("ascii")
+    return edited(text, choices) if choices.number(2) else text
 
 
 @functools.cache

@@ -210,7 +210,7 @@ MISTAKES = {
     ),
     "schema is not JSON": (
         lambda f: f.update({"schemas/civil.person.v1.avsc": b"{"}),
-        f"{PERSON}: schemas.0.file: schemas/civil.person.v1.avsc is not JSON",
+        f"{PERSON}: schemas.0.file: schemas/civil.person.v1.avsc is not JSON, or has a name twice in one object",
     ),
     "schema is a list": (
         lambda f: f.update({"schemas/civil.person.v1.avsc": b"[]"}),
