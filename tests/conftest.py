@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,22 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = os.environ.get(CONFORMANCE_VARIABLE)
     if folder:
         os.environ[CONFORMANCE_VARIABLE] = str((config.rootpath / folder).resolve())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Clears up before a failure is put into words.
+
+    Words about a failure parse source. A collection in the middle of that may run finalizers that parse source too,
+    such as asyncio's about an exception that a Kafka client never fetched, and CPython 3.11 then ends the whole run
+    with "AST constructor recursion depth mismatch" (python/cpython#106905).
+    """
+    if call.excinfo is not None:
+        gc.collect()
+    return (yield)
 
 
 @pytest.fixture(scope="session")
