@@ -12,7 +12,7 @@ from typing import Any
 
 from govbus.document.finding import Outcome
 from govbus.document.ids import Origin
-from govbus.routing.history import OriginPast, Prior, findings_of_text, findings_text
+from govbus.routing.history import OriginPast, Prior, findings_text, prior_of_row
 
 FRESH_DOCUMENTS_MAX = 20_000
 """Decisions in memory before they go to disk."""
@@ -121,22 +121,7 @@ class ReplayHistory:
         if number is None:
             return None
         row = self._connection.execute(_SELECT + condition, (number, argument)).fetchone()
-        if row is None:
-            return None
-        index, document_id, statement_hash, outcome, is_proven, *places, agreement, findings = row
-        time_ms, receipt_first, offset = places
-        return Prior(
-            index,
-            document_id,
-            statement_hash,
-            Outcome(outcome),
-            bool(is_proven),
-            time_ms,
-            receipt_first,
-            offset,
-            agreement,
-            findings_of_text(findings),
-        )
+        return None if row is None else prior_of_row(row)
 
 
 class ShortHistory:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from govbus.document.finding import Finding, Outcome, Severity
 from govbus.document.ids import Origin
@@ -47,6 +47,24 @@ def findings_of_text(text: str | None) -> tuple[Finding, ...]:
         return ()
     return tuple(
         Finding(rule, Severity(level), field, detail) for rule, level, field, detail in json.loads(text)
+    )
+
+
+def prior_of_row(row: Sequence[Any]) -> Prior:
+    """Return the decision that a database row tells of; its columns are the fields of `Prior` in their order."""
+    number, document_id, statement_hash, outcome, is_proven, *places, agreement, findings = row
+    time_ms, receipt_first, offset = places
+    return Prior(
+        number,
+        document_id,
+        statement_hash,
+        Outcome(outcome),
+        bool(is_proven),
+        time_ms,
+        receipt_first,
+        offset,
+        agreement,
+        findings_of_text(findings),
     )
 
 

@@ -16,13 +16,12 @@ from typing import NamedTuple
 
 from govbus.document.decision import SourcePosition
 from govbus.errors import (
-    AdapterError,
     Disposition,
     DocumentError,
     FencedError,
     RuleError,
-    SourceUnavailableError,
 )
+from govbus.service.database_errors import database_errors
 from govbus.service.delivered import Delivered, DeliveredDocument, DeliveredReceipt, Rejection
 from govbus.transport.base import TopicPartition
 
@@ -252,16 +251,8 @@ class InboxDatabase:
         )
 
 
-@contextlib.contextmanager
-def _database_errors() -> Iterator[None]:
-    """Convert the errors of SQLite: a database that is held by another passes, everything else needs a person."""
-    try:
-        yield
-    except sqlite3.Error as err:
-        code = getattr(err, "sqlite_errorcode", 0) & 0xFF  # the primary code is in the low byte
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise SourceUnavailableError("the consumer's database is held by another process") from err
-        raise AdapterError(
-            f"the consumer's database cannot be used: {err}",
-            remedy="see that its folder is writable and has room; nothing of the open batch was applied",
-        ) from err
+def _database_errors() -> contextlib.AbstractContextManager[None]:
+    return database_errors(
+        "the consumer's database",
+        remedy="see that its folder is writable and has room; nothing of the open batch was applied",
+    )

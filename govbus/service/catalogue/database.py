@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from govbus.errors import AdapterError, FencedError, MissingPartError, SourceUnavailableError
+from govbus.errors import FencedError, MissingPartError
 from govbus.service.catalogue.documents import Document
 from govbus.service.catalogue.items import Item, Kind
 from govbus.service.catalogue.query import RESULTS_MAX, Query, match_expression, plain
+from govbus.service.database_errors import database_errors
 from govbus.transport.base import TopicPartition
 
 BUSY_TIMEOUT_S: Final = 5.0
@@ -362,16 +363,8 @@ def _found(row: tuple[Any, ...]) -> Found:
     return Found(kind, identifier, title, classification, access_level, from_ms, to_ms, json.loads(detail))
 
 
-@contextlib.contextmanager
-def _database_errors() -> Iterator[None]:
-    """Convert the errors of SQLite: a file that another holds passes, everything else needs a person."""
-    try:
-        yield
-    except sqlite3.Error as err:
-        code = getattr(err, "sqlite_errorcode", 0) & 0xFF  # the primary code is in the low byte
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise SourceUnavailableError("the catalogue's index is held by another process") from err
-        raise AdapterError(
-            f"the catalogue's index cannot be used: {err}",
-            remedy="delete the file: it is made again from the directory and the message log",
-        ) from err
+def _database_errors() -> contextlib.AbstractContextManager[None]:
+    return database_errors(
+        "the catalogue's index",
+        remedy="delete the file: it is made again from the directory and the message log",
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 from govbus.document.finding import Outcome
 from govbus.document.ids import Origin
-from govbus.routing.history import OriginPast, Prior, findings_of_text, findings_text
+from govbus.routing.history import OriginPast, Prior, findings_text, prior_of_row
 from govbus.transport.base import TopicPartition
 
 _SCHEMA = """
@@ -179,22 +179,7 @@ class RouterState:
 
 
 def _prior(row: tuple[Any, ...] | None) -> Prior | None:
-    if row is None:
-        return None
-    number, document_id, statement_hash, outcome, is_proven, time_ms, receipt_first, offset, *rest = row
-    agreement, findings = rest
-    return Prior(
-        number,
-        document_id,
-        statement_hash,
-        Outcome(outcome),
-        bool(is_proven),
-        time_ms,
-        receipt_first,
-        offset,
-        agreement,
-        findings_of_text(findings),
-    )
+    return None if row is None else prior_of_row(row)
 
 
 class PartitionHistory:
