@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -18,7 +19,11 @@ CONFORMANCE_VARIABLE = "GOVBUS_CONFORMANCE_DATA"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the folder of vectors independent of the folder that a test runs in."""
+    """Makes the folder of vectors independent of the folder that a test runs in.
+
+    Loads what pytest's plugin of hypothesis would load at the very end, for the reason that stands below.
+    """
+    importlib.import_module("hypothesis.internal.observability")
     folder = os.environ.get(CONFORMANCE_VARIABLE)
     if folder:
         os.environ[CONFORMANCE_VARIABLE] = str((config.rootpath / folder).resolve())

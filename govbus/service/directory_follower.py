@@ -58,6 +58,7 @@ class DirectoryFollower:
         self._alarm = ExpiryAlarm()
         self._subscriber: Subscriber | None = None
         self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
 
     @property
     def current(self) -> Directory:
@@ -108,10 +109,13 @@ class DirectoryFollower:
     async def stop(self) -> None:
         """Stop following; `current` keeps the last version."""
         if self._task is not None:
+            # asyncio.wait_for of Python 3.11 may swallow the cancellation when what it waits for ends just then.
+            self._is_stopping = True
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+            self._is_stopping = False
         await self._disconnect()
 
     async def _connect(self, timeout_s: float) -> None:
@@ -150,7 +154,7 @@ class DirectoryFollower:
         )
 
     async def _follow(self) -> None:
-        while True:
+        while not self._is_stopping:
             try:
                 await self._step()
             except (TransportError, TransportConfigError) as err:
