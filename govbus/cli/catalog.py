@@ -395,12 +395,13 @@ def _results_json(results: Results) -> dict[str, Any]:
 
 def _print(results: Results, *, facets: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from govbus.document.encoding import time_text
 
     console = Console()
-    table = Table("Kind", "Id", "Title", "Classification", "Time", box=None, header_style="bold")
+    whole = Column("Id", overflow="fold")  # so that it can be copied
+    table = Table("Kind", whole, "Title", "Classification", "Time", box=None, header_style="bold")
     for one in results.items:
         time = "" if one.from_ms is None else time_text(one.from_ms)[:10]
         if one.to_ms is not None and one.to_ms != one.from_ms:

@@ -10,7 +10,7 @@ import marshal
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from govbus.document.finding import Finding
+from govbus.document.finding import Finding, Severity
 from govbus.document.header_kind import DOCUMENT_HEADERS, kind_of
 from govbus.routing.directory import Directory
 from govbus.routing.exchange_place import ExchangePlace
@@ -77,7 +77,7 @@ def judge(
                 if found is None:
                     found = list(verdict.findings)
                 found.append(finding_of(breach))
-    return verdict.findings if found is None else tuple(found[:FINDINGS_MAX])
+    return verdict.findings if found is None else _gravest_first(found)
 
 
 def _verdict(document: ProvenDocument, place: ExchangePlace, directory: Directory, time_ms: int) -> Verdict:
@@ -119,4 +119,12 @@ def judge_template(facts: TemplateFacts) -> Verdict:
             if is_active(breach.rule, facts.profiles)
         ]
         checks.extend(family.document_checks(facts))
-    return Verdict(facts, tuple(findings[:FINDINGS_MAX]), tuple(checks))
+    return Verdict(facts, _gravest_first(findings), tuple(checks))
+
+
+_ORDER = (Severity.REFUSE, Severity.QUARANTINE, Severity.WARN)
+
+
+def _gravest_first(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Return findings in the order in which a sender wants to read them, up to the bound."""
+    return tuple(sorted(findings, key=lambda one: _ORDER.index(one.severity))[:FINDINGS_MAX])
