@@ -340,7 +340,8 @@ def _logical_title(node: Mapping[str, Any]) -> str:
 def _symbol_difference(
     reader: Mapping[str, Any], writer: Mapping[str, Any], place: str
 ) -> Iterator[Difference]:
-    lacking = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
+    known = frozenset(reader["symbols"])
+    lacking = [symbol for symbol in writer["symbols"] if symbol not in known]
     if lacking and reader.get("default") not in reader["symbols"]:
         more = " and others" if len(lacking) > SYMBOLS_NAMED_MAX else ""
         text = f"symbols {', '.join(lacking[:SYMBOLS_NAMED_MAX])}{more} are unknown and there is no default"

@@ -16,7 +16,7 @@ from govbus.errors import SchemaError
 from govbus.schemas.codec import AvroCodec
 from govbus.schemas.defaults import default_problem
 from govbus.schemas.logical_types import logical_type_problem
-from govbus.schemas.reader import NESTING_MAX
+from govbus.schemas.reader import NESTING_MAX, UNION_BRANCHES_MAX
 from govbus.schemas.single_object import annotation_breaches, marked_paths
 from govbus.schemas.walk import NAMED_KINDS, join, parts
 
@@ -125,8 +125,10 @@ class _Checker:
     def _union(self, branches: list[Any], place: str, namespace: str, depth: int) -> list[Any]:
         if not branches:
             self._breach(place, "a union needs at least one branch")
+        if len(branches) > UNION_BRANCHES_MAX:
+            self._breach(place, f"a union may have at most {UNION_BRANCHES_MAX} branches")
         checked, seen = [], set()
-        for index, branch in enumerate(branches):
+        for index, branch in enumerate(branches[:UNION_BRANCHES_MAX]):
             here = join(place, index)
             if isinstance(branch, list):
                 self._breach(here, "a union may not stand directly in a union")

@@ -27,6 +27,8 @@ NESTED_ARRAYS_MAX = 8
 """Arrays and maps inside each other; CPython allows twenty nested loops and each takes two."""
 STEPS_MAX = 5_000
 """Places of a value in a schema, each mention of a named type counted again."""
+UNION_BRANCHES_MAX = 100
+"""Of one union: whoever compares two versions of a schema looks at every pair of branches."""
 DECIMAL_PRECISION_MAX = 1_000
 
 _SIZE_MIN = {
@@ -271,6 +273,8 @@ class _Source:
     def _union(self, branches: list[Any], to: str, depth: int) -> None:
         if any(isinstance(branch, list) for branch in branches):
             raise SchemaError("a union may not stand directly in a union", rule="AVR-3")
+        if len(branches) > UNION_BRANCHES_MAX:
+            raise SchemaError(f"a union may have at most {UNION_BRANCHES_MAX} branches", rule="AVR-3")
         self._number()
         for index, branch in enumerate(branches):
             self._add(f"{'elif' if index else 'if'} n == {2 * index}:")

@@ -230,9 +230,13 @@ class _Message:
                 return
         except etree.LxmlError:
             pass
-        for error in islice(schema.error_log, BREACHES_MAX):
+        errors = list(islice(schema.error_log, BREACHES_MAX))
+        for error in errors:
             reason = _REASONS.get(error.type_name, "it is not valid against the schema")
-            yield self._at(self._found(error.path), "12-2", reason + self._expected(error.message))
+            path, message = _told(error, "path"), _told(error, "message")
+            yield self._at(self._found(path), "12-2", reason + self._expected(message))
+        if not errors:
+            yield self._at(self.root, "12-2", "it is not valid against the schema")
 
     def _quadratic_steps(self) -> int:
         return sum(
@@ -301,6 +305,14 @@ class _Message:
                 if child.tag in seen:
                     yield self._at(child, "12-13", "an element has each augmentation element once at most")
                 seen.add(child.tag)
+
+
+def _told(error: Any, what: str) -> str:
+    """Return a text of an error; empty where libxml2 cut it inside a character, as it does with long ones."""
+    try:
+        return getattr(error, what) or ""
+    except UnicodeDecodeError:
+        return ""
 
 
 def _structures(element: Any, local: str) -> Iterator[str]:
