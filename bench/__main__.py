@@ -18,7 +18,7 @@ from rich.table import Table
 from bench.material import COPY_IN, PARTITIONS, Bench, origins, set_up, signed_records
 from bench.rule_cost import rule_cost
 from bench.steps import router_steps
-from govbus.service.directory_service import read_certificates, read_directory
+from govbus.service.directory.publishing import read_certificates, read_directory
 from govbus.service.embedded_kafka import EmbeddedKafka
 from govbus.service.processes import clock_ms
 from govbus.service.sample_directory import BUS

@@ -9,7 +9,7 @@ from govbus.adapters.outgoing import DocumentIds, DocumentTemplate, OutgoingDocu
 from govbus.adapters.spool import Spool
 from govbus.document import topics
 from govbus.document.ids import Origin
-from govbus.service.directory_service import (
+from govbus.service.directory.publishing import (
     publish_directory,
     read_certificates,
     read_directory,

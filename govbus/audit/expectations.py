@@ -17,7 +17,7 @@ from govbus.document.record import Envelope, Headers, Record, key_of
 from govbus.document.statement import Statement, statement_hash
 from govbus.errors import MetadataError
 from govbus.routing.decide import record_hash
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.rules.catalogue import explained
 from govbus.schemas.core import encode_receipt
 from govbus.transport.base import TopicPartition

@@ -15,7 +15,7 @@ from govbus.document.ids import Origin
 from govbus.document.record import Record
 from govbus.document.statement import statement_hash
 from govbus.routing.decide import Decision, decide, prior_of, record_hash
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.history import Prior
 from govbus.signing.verifier import VerifiedSignatures
 

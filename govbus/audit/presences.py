@@ -12,7 +12,7 @@ from govbus.document import topics
 from govbus.document.decision import SourcePosition
 from govbus.document.record import FRAME_BYTES, ROUTE, SIGNATURE, Record
 from govbus.errors import RuleError, SignatureError
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.schemas.core import RECEIPT_ID, decode_receipt
 from govbus.signing.certificates import TrustedCertificate
 from govbus.signing.jws import RECEIPT_TYP, DetachedSignature

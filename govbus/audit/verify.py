@@ -26,7 +26,7 @@ from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import ConfigError
 from govbus.message_log.keys import LogPublicKeys
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.signing.verifier import VerifiedSignatures
 from govbus.transport.base import TopicPartition, Transport
 

@@ -61,7 +61,7 @@ async def _verify(authority: Path, log_keys: Path, checkpoints: list[Path]) -> A
     from govbus.cli.message_log import ED25519_PUBLIC, ML_DSA_PUBLIC
     from govbus.errors import MissingPartError
     from govbus.message_log.keys import LogPublicKeys
-    from govbus.service.directory_service import read_certificates, read_directory
+    from govbus.service.directory.publishing import read_certificates, read_directory
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings
 

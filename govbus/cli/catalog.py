@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from govbus.routing.directory import Directory
+    from govbus.routing.directory.model import Directory
     from govbus.service.catalogue.database import CatalogueDatabase, Results
 
 app = typer.Typer(
@@ -286,9 +286,9 @@ def _directory(folder: Path | None, authority: Path | None) -> Directory:
     """Return the directory of a folder, or else the one in force on the bus."""
     import asyncio
 
-    from govbus.routing.directory_build import build_directory
+    from govbus.routing.directory.build import build_directory
     from govbus.service.catalogue.indexing import require_current
-    from govbus.service.directory_service import read_certificates, read_directory, read_folder
+    from govbus.service.directory.publishing import read_certificates, read_directory, read_folder
     from govbus.service.processes import clock_ms
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings

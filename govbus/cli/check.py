@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from govbus.document.ids import Origin
-    from govbus.routing.directory import Directory
+    from govbus.routing.directory.model import Directory
     from govbus.service.document_check import DocumentCheck
 
 app = typer.Typer(help="Say before sending what the bus would say.", no_args_is_help=True)
@@ -89,7 +89,7 @@ def _place(
     from govbus.document.ids import Origin
     from govbus.errors import ConfigError, DirectoryError
     from govbus.service.agency_profile import AgencyProfile
-    from govbus.service.directory_service import read_directory
+    from govbus.service.directory.publishing import read_directory
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings
 
@@ -117,8 +117,8 @@ def _place(
 
 
 def _folder_directory(folder: Path, at_ms: int) -> Directory:
-    from govbus.routing.directory_build import build_directory
-    from govbus.service.directory_service import read_folder
+    from govbus.routing.directory.build import build_directory
+    from govbus.service.directory.publishing import read_folder
 
     files = read_folder(folder, at_ms=at_ms)
     day_ms = 86_400_000

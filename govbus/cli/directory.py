@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from govbus.routing.directory import Directory
+    from govbus.routing.directory.model import Directory
 
 app = typer.Typer(
     help="The directory: agencies, certificates, taxonomies, data assets, packages and agreements, written as "
@@ -48,7 +48,7 @@ def init(
 @app.command()
 def check(folder: FolderArgument) -> None:
     """Say of every mistake in the files where it is, and which rule it breaks; warnings alone do no harm."""
-    from govbus.service.directory_service import read_folder
+    from govbus.service.directory.publishing import read_folder
 
     files = read_folder(folder)
     for problem in files.problems:
@@ -84,8 +84,8 @@ def schema(
     import json
 
     from govbus.errors import ConfigError
-    from govbus.routing.directory_editor import editor_schema, schema_file
-    from govbus.routing.directory_file_models import FILE_MODELS
+    from govbus.routing.directory.editor import editor_schema, schema_file
+    from govbus.routing.directory.file_models import FILE_MODELS
 
     if kind is not None and kind not in FILE_MODELS:
         raise ConfigError(f"expected one of {', '.join(FILE_MODELS)}, found {kind!r}")
@@ -120,7 +120,7 @@ def apply(
     """Sign the directory and publish it as the next version; does nothing where nothing has changed."""
     import asyncio
 
-    from govbus.service.directory_service import publish_directory, read_certificates, read_folder
+    from govbus.service.directory.publishing import publish_directory, read_certificates, read_folder
     from govbus.service.processes import clock_ms
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings
@@ -162,7 +162,7 @@ def show(
     import asyncio
 
     from govbus.errors import DirectoryError
-    from govbus.service.directory_service import read_certificates, read_directory
+    from govbus.service.directory.publishing import read_certificates, read_directory
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings
 

@@ -25,7 +25,7 @@ def doctor(
     from rich.console import Console
 
     from govbus.service.checkup import State, check_up
-    from govbus.service.directory_service import read_certificates
+    from govbus.service.directory.publishing import read_certificates
     from govbus.settings import Settings
 
     console = Console(soft_wrap=True, highlight=False)

@@ -30,7 +30,7 @@ def flow(
 
     from rich.console import Console
 
-    from govbus.service.directory_service import read_certificates, read_directory
+    from govbus.service.directory.publishing import read_certificates, read_directory
     from govbus.service.flow_report import flow_report
     from govbus.service.processes import clock_ms
     from govbus.service.wiring import transport_of

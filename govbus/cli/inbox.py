@@ -63,7 +63,7 @@ def show(
 
     from govbus.errors import MissingPartError
     from govbus.service.delivered import DeliveredDocument, DeliveredReceipt, read_delivered
-    from govbus.service.directory_service import read_certificates, read_directory
+    from govbus.service.directory.publishing import read_certificates, read_directory
     from govbus.service.scanning import scan
     from govbus.service.tracing import inbox_of
     from govbus.service.wiring import transport_of

@@ -29,7 +29,7 @@ def serve(
     from govbus import telemetry
     from govbus.document import topics
     from govbus.document.ids import AgencyId, PackageId
-    from govbus.service.directory_service import read_certificates
+    from govbus.service.directory.publishing import read_certificates
     from govbus.service.processes import run_until_stopped
     from govbus.service.registry_service import serve_population
     from govbus.service.wiring import transport_of

@@ -52,8 +52,8 @@ def serve(
 ) -> None:
     """Serve every schema of the bus, and those that clients register, until stopped."""
     from govbus import telemetry
-    from govbus.service.directory_follower import DirectoryFollower
-    from govbus.service.directory_service import read_certificates
+    from govbus.service.directory.follower import DirectoryFollower
+    from govbus.service.directory.publishing import read_certificates
     from govbus.service.processes import clock_ms, run_until_stopped
     from govbus.service.schema_registry.server import RegistrySocket, serve_schema_registry
     from govbus.service.wiring import transport_of
@@ -143,7 +143,7 @@ def _compare(
 async def _published(authority: Path) -> list[PublishedSchema]:
     """Return every schema that any version of the directory published; where they differ, as the last one says."""
     from govbus.errors import DirectoryError
-    from govbus.service.directory_service import read_certificates, read_directory
+    from govbus.service.directory.publishing import read_certificates, read_directory
     from govbus.service.schema_registry.published import published_schemas
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings

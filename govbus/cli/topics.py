@@ -45,7 +45,7 @@ def apply(folder: FolderArgument, plan: PlanOption = None) -> None:
 
 
 def _specs(folder: Path, plan: Path | None) -> list[TopicSpec]:
-    from govbus.service.directory_service import read_folder
+    from govbus.service.directory.publishing import read_folder
     from govbus.service.topics_service import default_topics_file, directory_topic_specs, read_topic_plans
     from govbus.settings import Settings
 

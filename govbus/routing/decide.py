@@ -19,7 +19,7 @@ from govbus.document.ids import AgencyId
 from govbus.document.record import Envelope, Record, unframe
 from govbus.document.statement import Statement
 from govbus.errors import DocumentError, MetadataError, RuleError
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.exchange_place import find_place, require_in_force
 from govbus.routing.history import History, Prior
 from govbus.routing.rules import cloudevents

@@ -13,7 +13,7 @@ from govbus.document.ids import Origin
 from govbus.document.record import CONTENT_TYPE, Envelope
 from govbus.document.statement import Statement
 from govbus.errors import DocumentError, MetadataError
-from govbus.routing.directory import Agreement, AgreementStatus, Directory, Package
+from govbus.routing.directory.model import Agreement, AgreementStatus, Directory, Package
 from govbus.schemas.catalog import DocumentSchema
 
 CONTENT_TYPES: Final = frozenset({b"application/avro"})

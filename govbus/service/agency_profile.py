@@ -22,7 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from govbus.adapters.spool import Spool, SpoolLimits
 from govbus.document.ids import AgencyId, Origin
 from govbus.errors import ConfigError, GovbusError
-from govbus.service.directory_service import read_certificates
+from govbus.service.directory.publishing import read_certificates
 from govbus.service.publisher import BATCH_DOCUMENTS_MAX
 from govbus.signing.certificates import Certificate
 from govbus.signing.signer import KeySigner

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from govbus.document import topics
 from govbus.document.encoding import time_text
 from govbus.errors import GovbusError
-from govbus.routing.directory import Directory
-from govbus.service.directory_service import read_directory
+from govbus.routing.directory.model import Directory
+from govbus.service.directory.publishing import read_directory
 from govbus.service.processes import clock_ms
 from govbus.service.wiring import bootstrap_servers, transport_of
 from govbus.settings import Settings

@@ -15,7 +15,7 @@ import structlog
 from govbus import telemetry
 from govbus.document.record import Record
 from govbus.errors import Disposition, GovbusError, TransportError
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.service.delivered import Delivered, Rejection, read_delivered, reject_expired
 from govbus.service.inbox_database import ConsumerCounts, InboxDatabase, PartitionSlice
 from govbus.signing.verifier import VerifiedSignatures

@@ -13,7 +13,7 @@ from govbus.document.ids import DOCUMENT_ID_LENGTH_MAX
 from govbus.document.record import FRAME_BYTES, SIGNATURE, Envelope, Record, unframe
 from govbus.document.statement import Statement
 from govbus.errors import DocumentError, MetadataError, RuleError, SignatureError, UntrustedKeyError
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.rules.cloudevents import expiry_breaches
 from govbus.schemas.catalog import DocumentSchema
 from govbus.schemas.core import decode_receipt

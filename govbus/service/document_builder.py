@@ -16,7 +16,7 @@ from govbus.adapters.outgoing import DocumentIds, DocumentTemplate, OutgoingDocu
 from govbus.document.finding import Breach
 from govbus.document.ids import Origin
 from govbus.errors import MetadataError
-from govbus.routing.directory import (
+from govbus.routing.directory.model import (
     Agreement,
     DataAsset,
     Directory,

@@ -20,7 +20,7 @@ from govbus.document.record import SALT, SALT_BYTES, SIGNATURE, STATEMENT, Recor
 from govbus.document.statement import Statement, value_hash
 from govbus.errors import MetadataError, SchemaError, UntrustedKeyError
 from govbus.routing.decide import decide
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.history import MemoryHistory
 from govbus.routing.rules.catalogue import explained, finding_of
 from govbus.service.document_builder import DocumentBuilder, IncompleteDocumentError

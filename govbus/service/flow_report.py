@@ -15,7 +15,7 @@ from govbus.document.ids import Origin
 from govbus.document.record import Record
 from govbus.document.statement import Statement
 from govbus.errors import RuleError
-from govbus.routing.directory import Agreement, AgreementStatus, Directory
+from govbus.routing.directory.model import Agreement, AgreementStatus, Directory
 from govbus.routing.rules.flow import cadence_breaches, interval_ms
 from govbus.schemas.core import decode_log_entry
 from govbus.service.scanning import scan

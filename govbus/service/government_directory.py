@@ -14,7 +14,7 @@ from govbus.document.encoding import time_text
 from govbus.document.ids import AgencyId
 from govbus.errors import ConfigError
 from govbus.schemas import bundled
-from govbus.service.directory_writing import DAY_MS, DirectoryWriter
+from govbus.service.directory.writing import DAY_MS, DirectoryWriter
 from govbus.service.government_agreements import AGREEMENTS
 from govbus.service.government_exchanges import (
     AGENCIES,

@@ -16,7 +16,7 @@ from govbus.registry.record import EntityId, Revision, SourceRecord, SourceRecor
 from govbus.registry.resolver import resolve
 from govbus.service.consumer import Consumer, ConsumerParts
 from govbus.service.delivered import DeliveredDocument
-from govbus.service.directory_follower import DirectoryFollower
+from govbus.service.directory.follower import DirectoryFollower
 from govbus.service.inbox_database import Effect, InboxDatabase, ReceiptEffect
 from govbus.service.processes import clock_ms
 from govbus.service.registry_store import SqliteRegistryStore

@@ -11,7 +11,7 @@ from govbus.document.encoding import time_text
 from govbus.document.ids import AgencyId, PackageId
 from govbus.errors import ConfigError
 from govbus.schemas import bundled
-from govbus.service.directory_writing import DAY_MS, DirectoryWriter
+from govbus.service.directory.writing import DAY_MS, DirectoryWriter
 from govbus.signing.algorithms import Algorithm
 
 BUS = AgencyId("bus.example")

@@ -14,7 +14,7 @@ from govbus.document.decision import Receipt
 from govbus.document.ids import AgencyId, Origin
 from govbus.document.record import Record
 from govbus.errors import ConfigError, MissingPartError, SchemaError, TransportError
-from govbus.routing.directory import Agreement, AgreementStatus, Directory, Package
+from govbus.routing.directory.model import Agreement, AgreementStatus, Directory, Package
 from govbus.schemas.catalog import DocumentSchema
 from govbus.service.delivered import DeliveredReceipt, read_delivered
 from govbus.service.publisher import PublisherParts, SpoolPublisher

@@ -9,9 +9,9 @@ from typing import Self
 from govbus.adapters.outgoing import DocumentTemplate
 from govbus.adapters.spool import Spool
 from govbus.errors import ConfigError, DirectoryError
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.service.agency_profile import AgencyProfile
-from govbus.service.directory_service import read_directory
+from govbus.service.directory.publishing import read_directory
 from govbus.service.document_builder import DocumentBuilder
 from govbus.service.processes import clock_ms
 from govbus.service.sending import document_template, supplied_agreement

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from govbus.document import topics
 from govbus.document.ids import AgencyId, PackageId
 from govbus.errors import ConfigError
-from govbus.routing.directory import Delivery, TrafficMode
-from govbus.routing.directory_entries import DirectoryContent
+from govbus.routing.directory.entries import DirectoryContent
+from govbus.routing.directory.model import Delivery, TrafficMode
 from govbus.transport.base import TopicSpec, Transport
 
 _AGENCY, _PACKAGE = "<agency>", "<package>"

@@ -14,9 +14,9 @@ from typing import Any, Final
 import yaml
 
 from govbus.document.ids import AgencyId, Origin
-from govbus.routing.directory import Directory
-from govbus.routing.directory_build import build_directory
-from govbus.routing.directory_files import DirectoryFiles
+from govbus.routing.directory.build import build_directory
+from govbus.routing.directory.files import DirectoryFiles
+from govbus.routing.directory.model import Directory
 from govbus.signing.algorithms import Algorithm
 from govbus.signing.issuing import IssuedKey
 from govbus.testing import example_keys

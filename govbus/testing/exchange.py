@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from govbus.document.ids import AgencyId
-from govbus.routing.directory import AssetKind, Contact, DataAsset, Steward, Taxonomy, Topic, TopicReference
+from govbus.routing.directory.model import (
+    AssetKind,
+    Contact,
+    DataAsset,
+    Steward,
+    Taxonomy,
+    Topic,
+    TopicReference,
+)
 
 TAXONOMY_ID: Final = "example-topics"
 TOPIC_ID: Final = "persons"

@@ -20,7 +20,7 @@ from typing import Any, Final
 from govbus.document.finding import Finding, Outcome
 from govbus.errors import DirectoryError
 from govbus.routing.decide import Decision, decide, prior_of
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.history import MemoryHistory
 from govbus.schemas.catalog import DocumentSchema
 from govbus.signing.algorithms import Algorithm

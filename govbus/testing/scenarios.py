@@ -17,7 +17,7 @@ from govbus.registry.memory import MemoryRegistryStore
 from govbus.registry.record import Identifier, Revision, SourceRecord, SourceRecordId
 from govbus.registry.resolver import resolve
 from govbus.routing.decide import decide
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.history import MemoryHistory
 from govbus.routing.rules.catalogue import finding_of
 from govbus.routing.rules.security import audit_record_breaches

@@ -10,7 +10,7 @@ from referencing import Registry, Resource
 from govbus.errors import DirectoryError
 from govbus.routing.catalogue.dcat_us_1_1 import dcat_us_1_1
 from govbus.routing.catalogue.dcat_us_3_0 import dcat_us_3_0
-from govbus.routing.directory_files import directory_from_files
+from govbus.routing.directory.files import directory_from_files
 from govbus.service.sample_directory import write_sample_directory
 from govbus.testing.example_bus import BASE_AT_MS, ExampleBus
 from govbus.testing.rich_example import RICH_EXAMPLE

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import govbus.routing.niem
-from govbus.routing.directory import NiemFormat
+from govbus.routing.directory.model import NiemFormat
 from govbus.routing.niem.formats import document_breaches, format_breaches
 
 CHECKED = {

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from govbus.document import topics
 from govbus.errors import DirectoryError, FencedError, TransportConfigError, TransportError
-from govbus.service.directory_follower import DirectoryFollower
-from govbus.service.directory_service import (
+from govbus.service.directory.follower import DirectoryFollower
+from govbus.service.directory.publishing import (
     TRANSACTIONAL_ID,
     publish_directory,
     read_certificates,

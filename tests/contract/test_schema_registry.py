@@ -34,7 +34,7 @@ from govbus.document.decision import LogEntry, SourcePosition
 from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId
 from govbus.document.record import frame, unframe
-from govbus.routing.directory import Delivery
+from govbus.routing.directory.model import Delivery
 from govbus.schemas import bundled
 from govbus.schemas.core import LOG_ENTRY_ID, RECEIPT_ID, encode_log_entry, log_entry_codec
 from govbus.service.sample_directory import write_sample_directory
@@ -487,8 +487,8 @@ class TestOwnPromises:
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     """The sample directory, as its files say."""
-    from govbus.routing.directory_build import build_directory
-    from govbus.service.directory_service import read_folder
+    from govbus.routing.directory.build import build_directory
+    from govbus.service.directory.publishing import read_folder
 
     folder = tmp_path_factory.mktemp("bus") / "directory"
     write_sample_directory(folder, at_ms=NOW_MS)

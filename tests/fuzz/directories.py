@@ -16,12 +16,12 @@ from govbus.document.record import SIGNATURE, Record
 from govbus.errors import DirectoryError
 from govbus.routing.codes.files import code_list_yaml, problems_in, read_code_list
 from govbus.routing.codes.lists import CodeLists, code_list_of
-from govbus.routing.directory_build import build_directory
-from govbus.routing.directory_entries import DirectoryContent, entry_from_json, entry_json, kind_of
-from govbus.routing.directory_files import DirectoryFiles
-from govbus.routing.directory_problems import Problem
-from govbus.routing.directory_records import DirectoryReader, Manifest, directory_records, entry_key
-from govbus.routing.directory_registration import problems_in as registration_problems
+from govbus.routing.directory.build import build_directory
+from govbus.routing.directory.entries import DirectoryContent, entry_from_json, entry_json, kind_of
+from govbus.routing.directory.files import DirectoryFiles
+from govbus.routing.directory.problems import Problem
+from govbus.routing.directory.records import DirectoryReader, Manifest, directory_records, entry_key
+from govbus.routing.directory.registration import problems_in as registration_problems
 from govbus.routing.yaml_text import YamlTextError, yaml_text
 from govbus.signing.certificates import Certificate
 from govbus.signing.jws import DIRECTORY_TYP, sign_detached

@@ -15,7 +15,7 @@ from govbus.document.finding import Finding, Outcome
 from govbus.document.record import BATCH, PATH, SALT, SIGNATURE, STATEMENT, Record, frame
 from govbus.errors import SchemaError
 from govbus.routing.decide import decide
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.exchange_place import ExchangePlace
 from govbus.routing.history import MemoryHistory
 from govbus.routing.rules.catalogue import RULES, explained

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, Final, cast
 from unittest import mock
@@ -215,14 +216,27 @@ def _loop() -> asyncio.AbstractEventLoop:
 def schema_registry(octets: bytes) -> None:
     """Send a registry some requests: whatever they are, it is not at fault."""
     choices = Choices(octets)
+    with _registry() as application:
+        for _ in range(1 + choices.number(3)):
+            _loop().run_until_complete(_send(application, choices))
+
+
+def answer_status(method: str, path: str, body: object) -> int:
+    """Return the status that a fresh registry answers a request with."""
+    octets = json.dumps(body).encode("ascii")
+    with _registry() as application:
+        return _loop().run_until_complete(_answer(application, method, path, octets)).status
+
+
+@contextlib.contextmanager
+def _registry() -> Iterator[web.Application]:
     store = RegistryStore(":memory:")
     try:
         api = RegistryApi(SchemaRegistry(store), cast("ThreadPoolExecutor", _Here()))
         application = web.Application(middlewares=[middleware(Access(), is_loopback=True)])
         application.add_routes(api.routes())
         application.freeze()
-        for _ in range(1 + choices.number(3)):
-            _loop().run_until_complete(_send(application, choices))
+        yield application
     finally:
         store.close()
 
@@ -237,18 +251,22 @@ async def _send(application: web.Application, choices: Choices) -> None:
     query = choices.pick(
         ("", "", "?deleted=true", "?permanent=true", "?limit=-5&offset=x", "?limit=9999999999999")
     )
-    body = _request_body(choices)
-    content = StreamReader(mock.Mock(_reading_paused=False), 2**16, loop=asyncio.get_running_loop())
-    content.feed_data(body)
-    content.feed_eof()
-    headers = {"Host": "localhost", "Content-Type": CONTENT_TYPE, "Content-Length": str(len(body))}
-    request = make_mocked_request(method, path + query, headers=headers, payload=content, app=application)
-    response = await application._handle(request)  # the whole way of a request, without a socket
+    response = await _answer(application, method, path + query, _request_body(choices))
     if response.status >= SERVER_ERROR:
         raise AssertionError(f"{method} {template}: {response.status}")
     if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
         raise AssertionError(f"{method} {template}: no body")  # noqa: TRY004  # a defect, not a misuse
     json.loads(response.body)
+
+
+async def _answer(application: web.Application, method: str, path: str, body: bytes) -> web.StreamResponse:
+    """Take a request the whole way without a socket."""
+    content = StreamReader(mock.Mock(_reading_paused=False), 2**16, loop=asyncio.get_running_loop())
+    content.feed_data(body)
+    content.feed_eof()
+    headers = {"Host": "localhost", "Content-Type": CONTENT_TYPE, "Content-Length": str(len(body))}
+    request = make_mocked_request(method, path, headers=headers, payload=content, app=application)
+    return await application._handle(request)
 
 
 def _request_body(choices: Choices) -> bytes:

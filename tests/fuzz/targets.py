@@ -20,8 +20,8 @@ from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
 from govbus.message_log.cosignature import cosigned_at_s
 from govbus.message_log.keys import LogKeys, verifier_from_vkey
 from govbus.message_log.note import Note
-from govbus.routing import directory_fields
 from govbus.routing.codes import CodeLists
+from govbus.routing.directory import fields as directory_fields
 from govbus.routing.rules.agency_ids import SCHEMES, ParticipantUrn, external_id_breaches
 from govbus.routing.rules.cloudevents import parse_time_ms
 from govbus.routing.rules.cui_banner import banner_of, classified_word

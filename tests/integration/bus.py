@@ -19,7 +19,7 @@ from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId
 from govbus.document.statement import Statement
 from govbus.schemas.core import decode_log_entry
-from govbus.service.directory_service import read_certificates, read_directory
+from govbus.service.directory.publishing import read_certificates, read_directory
 from govbus.service.sample_directory import BUS, POPULATION_REGISTER
 from govbus.service.scanning import scan
 from govbus.service.tracing import receipt_of

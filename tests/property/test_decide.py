@@ -7,7 +7,7 @@ from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.routing.decide import REQUIRED_ATTRIBUTES, decide, record_hash
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.history import MemoryHistory
 from govbus.routing.rules.catalogue import RULES
 from govbus.schemas.catalog import SchemaCatalog

@@ -31,9 +31,13 @@ from govbus.errors import (
 from govbus.message_log.note import Note
 from govbus.routing.codes.files import read_code_list
 from govbus.routing.decide import decide
-from govbus.routing.directory_entries import entry_from_json
-from govbus.routing.directory_files import DirectoryFiles
+from govbus.routing.directory.entries import entry_from_json
+from govbus.routing.directory.files import DirectoryFiles
 from govbus.routing.history import MemoryHistory
+from govbus.routing.niem.json_message import json_breaches
+from govbus.routing.niem.json_schema import compile_json
+from govbus.routing.niem.xml_message import xml_breaches
+from govbus.routing.niem.xml_schema import compile_xml
 from govbus.routing.rules.cloudevents import parse_time_ms
 from govbus.routing.yaml_text import YamlTextError, yaml_text
 from govbus.schemas.codec import AvroCodec
@@ -46,8 +50,9 @@ from govbus.testing import example_keys
 from govbus.testing.example_bus import BASE_AT_MS, BASE_BODY, BASE_RECORD, BUS, TAX, ExampleBus
 from govbus.testing.example_documents import make_record
 from govbus.testing.rule_examples import run_example
-from tests.fuzz import documents
+from tests.fuzz import documents, services
 from tests.fuzz.targets import TARGETS, every_pattern
+from tests.unit.routing.niem import samples
 
 DEEP = 100_000
 LARGE_BYTES = 10_000_000
@@ -468,6 +473,7 @@ EVIL_SCHEMAS = {
         '{"type":"record","name":"A","fields":[{"name":"f","type":' * 300 + '"int"' + "}]}" * 300
     ),
     "wide union": [{"type": "fixed", "name": f"F{number}", "size": 1} for number in range(20_000)],
+    "a branch too many": [{"type": "fixed", "name": f"F{number}", "size": 1} for number in range(101)],
     "giant fixed": {"type": "fixed", "name": "F", "size": 10**400},
     "giant precision": {"type": "bytes", "logicalType": "decimal", "precision": 10**9},
     "zero size items": {"type": "array", "items": {"type": "record", "name": "E", "fields": []}},
@@ -577,6 +583,83 @@ def test_a_certificate_with_a_broken_subject():
             Certificate.from_der(octets)
         except RuleError as err:
             assert isinstance(err, UntrustedKeyError | SignatureError)
+
+
+def test_long_names_in_an_xml_message():
+    """The XML library cuts the place of a mistake after some bytes, inside a character too: a finding all the same."""
+    for length in range(60, 130):
+        message = samples.XML_MESSAGE.replace("party:PartyName", f"party:Par{chr(0xC5C5) * length}")
+
+        assert message != samples.XML_MESSAGE
+        assert list(xml_breaches(message.encode(), compile_xml(samples.XML_FORMAT), "body.message"))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb">'
+        + "".join(f'<!ENTITY b{n} "{f"&b{n - 1};" * 10}">' for n in range(1, 10))
+        + "]><a>&b9;</a>",
+        '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
+        '<!DOCTYPE a SYSTEM "http://127.0.0.1:9/a.dtd"><a/>',
+        "<a>" * DEEP + "</a>" * DEEP,
+        "<a>" + "<b/>" * DEEP + "</a>",
+        "<a " + " ".join(f'a{n}="1"' for n in range(50_000)) + "/>",
+        "<a " + " ".join(f'xmlns:a{n}="urn:{n}"' for n in range(20_000)) + "/>",
+    ],
+    ids=["billion laughs", "external entity", "external DTD", "deep", "wide", "attributes", "namespaces"],
+)
+def test_hostile_xml(document):
+    """Entities, outside files, deep nesting and floods are refused in memory that the message bounds."""
+    octets = document.encode()
+    found = []
+    peak = peak_bytes(
+        lambda: found.extend(xml_breaches(octets, compile_xml(samples.XML_FORMAT), "body.message"))
+    )
+
+    assert {"NDR-12"} == {breach.rule for breach in found}
+    assert peak < MEMORY_BYTES_FIXED + MEMORY_FACTOR_MAX * len(octets)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        deep_json("["),
+        deep_json('{"a":', "}", "1"),
+        '{"a": ' + "9" * 5_000 + "}",
+        '{"a": 1, "a": 2}',
+        json.dumps({"@context": {f"t{n}": f"t{n + 1}:x" for n in range(10_000)}}),
+        json.dumps({f"name {n}": n for n in range(50_000)}),
+        json.dumps({"@context": "http://127.0.0.1:9/context.jsonld"}),
+    ],
+    ids=[
+        "deep array",
+        "deep object",
+        "giant number",
+        "twice",
+        "chain of terms",
+        "flood of names",
+        "remote context",
+    ],
+)
+def test_hostile_json_messages(text):
+    """Deep nesting, giant numbers, floods and contexts from elsewhere are refused in bounded memory."""
+    octets = text.encode()
+    found = []
+    model = compile_json(samples.JSON_FORMAT)
+    peak = peak_bytes(lambda: found.extend(json_breaches(octets, model, "body.message")))
+
+    assert {"NDR-13"} == {breach.rule for breach in found}
+    assert peak < MEMORY_BYTES_FIXED + MEMORY_FACTOR_MAX * len(octets)
+
+
+@pytest.mark.parametrize("value", [["AVRO"], {}, 1, True, None, "\ud800", "9" * 5_000])
+@pytest.mark.parametrize("field", ["schema", "schemaType", "id", "version", "references", "metadata"])
+def test_odd_values_in_a_body_for_the_schema_registry(field, value):
+    """A value of another type than a client would send is answered as the client's mistake, not as the registry's."""
+    status = services.answer_status("POST", "/subjects/tax/versions", {"schema": '"int"', field: value})
+
+    assert status < 500
 
 
 # Regular expressions.

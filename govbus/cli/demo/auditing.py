@@ -7,7 +7,7 @@ from collections.abc import Callable
 from govbus.audit.report import AuditReport
 from govbus.audit.verify import verify
 from govbus.cli.demo.stage import Stage
-from govbus.service.directory_service import read_certificates, read_directory
+from govbus.service.directory.publishing import read_certificates, read_directory
 
 
 async def audit_stage(stage: Stage, progress: Callable[[str, int, int], None]) -> AuditReport:

@@ -23,8 +23,8 @@ from govbus.document.encoding import time_text
 from govbus.document.ids import AgencyId, Origin
 from govbus.errors import MissingPartError
 from govbus.message_log.keys import LogKeys
-from govbus.routing.directory import Directory
-from govbus.service.directory_service import publish_directory, read_folder
+from govbus.routing.directory.model import Directory
+from govbus.service.directory.publishing import publish_directory, read_folder
 from govbus.service.embedded_kafka import EmbeddedKafka
 from govbus.service.processes import clock_ms
 from govbus.service.sample_directory import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from govbus.document.ids import AgencyId
-from govbus.routing.directory import TopicReference
+from govbus.routing.directory.model import TopicReference
 
 _URI_CHARACTERS: Final = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%"

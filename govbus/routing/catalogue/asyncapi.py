@@ -13,7 +13,7 @@ from typing import Any, Final
 from govbus.document import topics
 from govbus.document.ids import AgencyId
 from govbus.routing.catalogue.message_headers import document_headers, receipt_headers
-from govbus.routing.directory import Agency, Agreement, Delivery, Directory, Package, TrafficMode
+from govbus.routing.directory.model import Agency, Agreement, Delivery, Directory, Package, TrafficMode
 from govbus.schemas.bundled import definition
 from govbus.schemas.catalog import DocumentSchema
 

@@ -17,7 +17,7 @@ from govbus.routing.catalogue.offers import (
     require_describable,
 )
 from govbus.routing.catalogue.periods import interval_of
-from govbus.routing.directory import Contact, DataAsset, Directory
+from govbus.routing.directory.model import Contact, DataAsset, Directory
 
 CONFORMS_TO: Final = "https://project-open-data.cio.gov/v1.1/schema"
 

@@ -32,7 +32,7 @@ from govbus.routing.catalogue.offers import (
     require_describable,
 )
 from govbus.routing.catalogue.periods import period_of
-from govbus.routing.directory import (
+from govbus.routing.directory.model import (
     Contact,
     CuiMarking,
     DataAsset,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from govbus.routing.directory import Agreement, Package
+from govbus.routing.directory.model import Agreement, Package
 from govbus.schemas.catalog import DocumentSchema
 
 _TEXT: Final = {"type": "string"}

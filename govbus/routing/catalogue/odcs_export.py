@@ -12,7 +12,7 @@ from govbus.routing.catalogue import odcs_fields as names
 from govbus.routing.catalogue.odcs_columns import columns_of
 from govbus.routing.catalogue.odcs_form import API_VERSION
 from govbus.routing.catalogue.offers import newest_schema
-from govbus.routing.directory import (
+from govbus.routing.directory.model import (
     Agreement,
     Contact,
     Delivery,

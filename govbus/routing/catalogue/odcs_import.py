@@ -15,8 +15,8 @@ from govbus.routing.catalogue import odcs_fields as names
 from govbus.routing.catalogue.odcs_columns import AvroBuilder, columns_of
 from govbus.routing.catalogue.odcs_yaml import contract_value
 from govbus.routing.catalogue.shapes import Flaw, at
-from govbus.routing.directory_entries import AgreementEntry
-from govbus.routing.directory_problems import Problem, problems_of
+from govbus.routing.directory.entries import AgreementEntry
+from govbus.routing.directory.problems import Problem, problems_of
 from govbus.routing.rules.contracts import contract_breaches
 from govbus.routing.yaml_text import YamlTextError
 

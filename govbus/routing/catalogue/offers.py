@@ -13,7 +13,7 @@ from govbus.document import topics
 from govbus.document.finding import Severity
 from govbus.errors import DirectoryError
 from govbus.routing.catalogue.addresses import kafka_uri
-from govbus.routing.directory import DataAsset, Delivery, Directory, Package
+from govbus.routing.directory.model import DataAsset, Delivery, Directory, Package
 from govbus.routing.rules.catalogue import finding_of
 from govbus.routing.rules.dcat import asset_breaches
 from govbus.schemas.catalog import DocumentSchema

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from govbus.document.finding import Breach
-from govbus.routing.directory import NiemFormat
+from govbus.routing.directory.model import NiemFormat
 from govbus.routing.niem.places import RULES, messages_in
 
 Judge = Callable[[bytes, str], Iterator[Breach]]

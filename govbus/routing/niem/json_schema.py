@@ -18,7 +18,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import UnknownDialect, specification_with
 
 from govbus.document.finding import Breach
-from govbus.routing.directory import NiemFormat
+from govbus.routing.directory.model import NiemFormat
 from govbus.routing.niem.json_text import JsonTextError, parse_json
 from govbus.routing.niem.json_validator import bounded
 from govbus.routing.niem.pattern_syntax import PATTERN_CHARACTERS_MAX, Dialect, PatternError

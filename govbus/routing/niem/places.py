@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from govbus.document.finding import Breach
-from govbus.routing.directory import NiemFormat
+from govbus.routing.directory.model import NiemFormat
 from govbus.schemas.walk import NAMED_KINDS, parts
 
 RULES = {"xml": "NDR-12", "json": "NDR-13"}

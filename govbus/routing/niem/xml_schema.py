@@ -15,7 +15,7 @@ from typing import Any, Final
 from lxml import etree
 
 from govbus.document.finding import Breach
-from govbus.routing.directory import NiemFormat
+from govbus.routing.directory.model import NiemFormat
 from govbus.routing.niem.pattern_syntax import Dialect, PatternError
 from govbus.routing.niem.patterns import pattern_degree
 

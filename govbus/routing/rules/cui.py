@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from govbus.document.finding import Breach, Severity
 from govbus.errors import MetadataError
-from govbus.routing.directory import Agency, Sector
+from govbus.routing.directory.model import Agency, Sector
 from govbus.routing.rules.cui_banner import (
     HOME,
     Banner,

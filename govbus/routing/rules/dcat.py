@@ -13,7 +13,7 @@ from typing import Final
 from govbus.document.finding import Breach, Severity
 from govbus.errors import MetadataError
 from govbus.routing.codes import CodeLists
-from govbus.routing.directory import Agency, CuiMarking, DataAsset, Restriction, Sector
+from govbus.routing.directory.model import Agency, CuiMarking, DataAsset, Restriction, Sector
 from govbus.routing.patterns import REDACTED
 from govbus.routing.rules.cui_banner import banner_of
 from govbus.routing.rules.facts import DocumentCheck, TemplateFacts

@@ -12,7 +12,7 @@ from typing import Final
 
 from govbus.document.encoding import time_text
 from govbus.document.finding import Breach, Severity
-from govbus.routing.directory import Agreement, AgreementStatus, Package, TopicReference
+from govbus.routing.directory.model import Agreement, AgreementStatus, Package, TopicReference
 from govbus.routing.patterns import ABSOLUTE_URI
 from govbus.routing.rules.facts import DocumentCheck, TemplateFacts
 from govbus.routing.rules.rule import Basis, Moment, Profile, Rule

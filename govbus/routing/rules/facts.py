@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from govbus.document.finding import Breach
 from govbus.document.header_kind import HeaderKind
 from govbus.document.ids import Origin
-from govbus.routing.directory import Agency, Agreement, DataAsset, Directory, Package
+from govbus.routing.directory.model import Agency, Agreement, DataAsset, Directory, Package
 from govbus.routing.history import History
 from govbus.routing.rules.rule import Profile
 from govbus.schemas.catalog import DocumentSchema

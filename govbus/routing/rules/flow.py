@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from govbus.document.finding import Breach, Severity
-from govbus.routing.directory import Agreement, TrafficMode
+from govbus.routing.directory.model import Agreement, TrafficMode
 from govbus.routing.rules.facts import DocumentCheck, DocumentFacts, TemplateFacts
 from govbus.routing.rules.rule import Basis, Moment, Profile, Rule
 

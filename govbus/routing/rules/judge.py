@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from govbus.document.finding import Finding, Severity
 from govbus.document.header_kind import DOCUMENT_HEADERS, kind_of
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.exchange_place import ExchangePlace
 from govbus.routing.history import History
 from govbus.routing.rules.catalogue import FAMILIES, finding_of, is_active

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from govbus.document.finding import Breach, Severity
-from govbus.routing.directory import NiemFormat
+from govbus.routing.directory.model import NiemFormat
 from govbus.routing.niem.formats import document_breaches
 from govbus.routing.rules.facts import DocumentCheck, DocumentFacts, TemplateFacts
 from govbus.routing.rules.niem_examples import EXAMPLES

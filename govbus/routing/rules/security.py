@@ -8,7 +8,7 @@ from typing import Final
 from govbus.document.decision import LogEntry
 from govbus.document.finding import Breach, Outcome, Severity
 from govbus.errors import LogIntegrityError, RuleError
-from govbus.routing.directory import Impact, SecurityCategory
+from govbus.routing.directory.model import Impact, SecurityCategory
 from govbus.routing.rules.cloudevents import CLASSIFICATIONS
 from govbus.routing.rules.cui import cui_marking
 from govbus.routing.rules.facts import DocumentCheck, DocumentFacts, TemplateFacts

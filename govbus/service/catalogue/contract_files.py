@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from govbus.errors import ConfigError, DirectoryError
 from govbus.routing.catalogue.odcs_import import Contract, read_agreement, read_contract
 from govbus.routing.catalogue.odcs_yaml import CONTRACT_BYTES_MAX, contract_yaml
-from govbus.routing.directory import Delivery
-from govbus.routing.directory_entries import AgreementEntry
-from govbus.routing.directory_file_models import PackageFile
-from govbus.routing.directory_problems import Problem, problems_of
-from govbus.routing.directory_values import agreement_of
+from govbus.routing.directory.entries import AgreementEntry
+from govbus.routing.directory.file_models import PackageFile
+from govbus.routing.directory.model import Delivery
+from govbus.routing.directory.problems import Problem, problems_of
+from govbus.routing.directory.values import agreement_of
 from govbus.routing.yaml_text import YamlTextError, yaml_text
 from govbus.schemas.catalog import DOCUMENT_SCHEMA_ID_MIN
 

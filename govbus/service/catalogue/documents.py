@@ -11,7 +11,7 @@ from govbus.document.encoding import time_ms_from_text, time_text
 from govbus.document.record import Envelope, Record, unframe
 from govbus.document.statement import Statement, headers_hash, value_hash
 from govbus.errors import GovbusError, RuleError
-from govbus.routing.directory import Directory, TopicReference
+from govbus.routing.directory.model import Directory, TopicReference
 from govbus.service.catalogue.items import Item, Kind, topics_with_broader, words_of_topics
 
 LINKS = frozenset({"replaces", "isVersionOf"})

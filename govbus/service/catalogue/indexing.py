@@ -14,13 +14,13 @@ from govbus.document.decision import LogEntry, SourcePosition
 from govbus.document.finding import Outcome
 from govbus.document.record import Record
 from govbus.errors import MissingPartError, RuleError, TransportError
-from govbus.routing.directory import Directory
-from govbus.routing.directory_records import DirectoryReader
+from govbus.routing.directory.model import Directory
+from govbus.routing.directory.records import DirectoryReader
 from govbus.schemas.core import decode_log_entry
 from govbus.service.catalogue.database import CatalogueDatabase
 from govbus.service.catalogue.documents import Document, document_of
 from govbus.service.catalogue.items import directory_items
-from govbus.service.directory_service import read_certificates, read_directory
+from govbus.service.directory.publishing import read_certificates, read_directory
 from govbus.service.scanning import partitions_of
 from govbus.transport.base import Subscriber, TopicPartition, Transport
 

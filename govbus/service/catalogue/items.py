@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from govbus.document.encoding import time_text
 from govbus.routing.catalogue.odcs_export import payload_of
-from govbus.routing.directory import Agreement, DataAsset, Directory, Package, Taxonomy, TopicReference
+from govbus.routing.directory.model import Agreement, DataAsset, Directory, Package, Taxonomy, TopicReference
 from govbus.schemas.catalog import DocumentSchema
 from govbus.schemas.walk import parts
 

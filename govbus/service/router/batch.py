@@ -19,7 +19,7 @@ from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId, Origin
 from govbus.document.record import CONTENT_TYPE, FRAME_BYTES, ROUTE, SIGNATURE, Headers, Record, key_of
 from govbus.routing.decide import Decision, decide, prior_of, record_hash
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.history import Prior
 from govbus.routing.rules.catalogue import explained
 from govbus.routing.rules.security import require_audit_record

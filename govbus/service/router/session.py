@@ -21,7 +21,7 @@ from govbus.document.ids import Origin
 from govbus.document.record import Record
 from govbus.document.statement import Statement, statement_hash
 from govbus.errors import MetadataError
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 from govbus.routing.history import Prior
 from govbus.schemas.core import decode_log_entry
 from govbus.service.router.batch import BatchRouter, RoutedBatch

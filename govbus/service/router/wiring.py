@@ -7,8 +7,8 @@ from pathlib import Path
 
 from govbus.document import topics
 from govbus.errors import ConfigError, TransportConfigError
-from govbus.service.directory_follower import DirectoryFollower
-from govbus.service.directory_service import read_certificates
+from govbus.service.directory.follower import DirectoryFollower
+from govbus.service.directory.publishing import read_certificates
 from govbus.service.processes import clock_ms
 from govbus.service.router.router_service import RouterService
 from govbus.service.router.session import SessionParts

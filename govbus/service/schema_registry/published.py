@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from govbus.document import topics
 from govbus.document.ids import AgencyId
-from govbus.routing.directory import Delivery, Directory, Package
+from govbus.routing.directory.model import Delivery, Directory, Package
 from govbus.schemas import bundled
 from govbus.schemas.catalog import DocumentSchema
 from govbus.schemas.compatibility import Compatibility

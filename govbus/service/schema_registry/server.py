@@ -16,8 +16,8 @@ import structlog
 from aiohttp import web
 
 from govbus.errors import ConfigError, DirectoryError
-from govbus.routing.directory import Directory
-from govbus.service.directory_follower import DirectoryFollower
+from govbus.routing.directory.model import Directory
+from govbus.service.directory.follower import DirectoryFollower
 from govbus.service.schema_registry.access import Access
 from govbus.service.schema_registry.api import BODY_BYTES_MAX, RegistryApi, middleware
 from govbus.service.schema_registry.published import published_schemas

@@ -16,7 +16,7 @@ from govbus.document.statement import Statement, headers_hash, value_hash
 from govbus.message_log.checkpoint import Checkpoint, sign_checkpoint
 from govbus.message_log.keys import LogKeys, log_origin
 from govbus.message_log.tree import CompactTree
-from govbus.routing.directory import (
+from govbus.routing.directory.model import (
     Agency,
     Agreement,
     AgreementStatus,

@@ -10,8 +10,8 @@ from govbus.errors import ConfigError
 from govbus.routing.codes import CodeLists
 from govbus.routing.codes.files import read_code_list
 from govbus.routing.codes.lists import moment_ms
-from govbus.routing.directory_files import directory_from_files
-from govbus.service.directory_service import read_folder
+from govbus.routing.directory.files import directory_from_files
+from govbus.service.directory.publishing import read_folder
 from govbus.service.sample_directory import write_sample_directory
 
 AT_MS = 1_795_466_700_000

@@ -13,7 +13,7 @@ from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId, Origin, PackageId
 from govbus.document.record import Record
 from govbus.routing.decide import decide, prior_of
-from govbus.routing.directory import (
+from govbus.routing.directory.model import (
     Agency,
     Agreement,
     AgreementStatus,

@@ -7,7 +7,7 @@ from govbus.document.finding import Finding, Outcome, Severity
 from govbus.document.ids import AgencyId, Origin, PackageId
 from govbus.document.record import Record
 from govbus.document.statement import Statement
-from govbus.routing.directory import Agreement, AgreementStatus, Delivery
+from govbus.routing.directory.model import Agreement, AgreementStatus, Delivery
 from govbus.schemas.core import encode_log_entry
 from govbus.service.flow_report import FlowCounter
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from govbus.cli.demo.government.invention import Inventor
-from govbus.routing.directory import Agreement
+from govbus.routing.directory.model import Agreement
 from govbus.schemas import bundled
 from govbus.service.government_exchanges import NIEM_XML, PACKAGES
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from govbus.document.finding import Severity
-from govbus.routing.directory_files import DirectoryFiles
+from govbus.routing.directory.files import DirectoryFiles
 
 Files = dict[str, bytes]
 _SUFFIXES: Final = frozenset({".yaml", ".pem", ".avsc", ".xsd", ".json"})

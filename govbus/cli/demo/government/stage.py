@@ -22,8 +22,8 @@ from govbus.cli.demo.stage import GHOST, Stage, open_stage, signer_of, write_odd
 from govbus.document.encoding import time_text
 from govbus.document.ids import Origin
 from govbus.errors import MissingPartError
-from govbus.routing.directory import Agreement, Directory
-from govbus.service.directory_writing import DAY_MS
+from govbus.routing.directory.model import Agreement, Directory
+from govbus.service.directory.writing import DAY_MS
 from govbus.service.document_builder import DocumentBuilder
 from govbus.service.government_agreements import AGREEMENTS
 from govbus.service.government_directory import write_government_directory

@@ -27,9 +27,9 @@ from govbus.document.ids import Origin
 from govbus.document.record import Record
 from govbus.errors import MissingPartError
 from govbus.routing.decide import decide, prior_of
-from govbus.routing.directory_build import build_directory
+from govbus.routing.directory.build import build_directory
 from govbus.routing.history import MemoryHistory
-from govbus.service.directory_service import read_folder
+from govbus.service.directory.publishing import read_folder
 from govbus.service.document_builder import DocumentBuilder
 from govbus.service.document_check import check_document
 from govbus.service.government_directory import write_government_directory

@@ -13,10 +13,10 @@ from govbus.routing.catalogue.odcs_columns import AvroBuilder, columns_of
 from govbus.routing.catalogue.odcs_export import contract_of, payload_of
 from govbus.routing.catalogue.odcs_import import read_agreement, read_contract
 from govbus.routing.catalogue.odcs_yaml import contract_value, contract_yaml
-from govbus.routing.directory import Delivery
-from govbus.routing.directory_entries import AgreementEntry
-from govbus.routing.directory_file_models import PackageFile
-from govbus.routing.directory_values import agreement_of, package_of
+from govbus.routing.directory.entries import AgreementEntry
+from govbus.routing.directory.file_models import PackageFile
+from govbus.routing.directory.model import Delivery
+from govbus.routing.directory.values import agreement_of, package_of
 from govbus.routing.yaml_text import YamlTextError
 from govbus.schemas.codec import AvroCodec
 from govbus.testing.example_bus import ExampleBus
@@ -121,7 +121,7 @@ def test_package_and_payload_come_back(name):
 
 
 def _entry(file):
-    from govbus.routing.directory_entries import PackageEntry, PackageFields
+    from govbus.routing.directory.entries import PackageEntry, PackageFields
 
     return PackageEntry.model_construct(
         **{name: getattr(file, name) for name in PackageFields.model_fields}, schemas=(), niem=()

@@ -2,7 +2,7 @@
 
 import json
 
-from govbus.routing.directory import NiemFormat
+from govbus.routing.directory.model import NiemFormat
 
 STRUCTURES = "https://docs.oasis-open.org/niemopen/ns/model/structures/6.0/"
 CASE = "https://court.example/ns/case/1.0/"

@@ -11,7 +11,7 @@ import pytest
 from govbus.document.finding import Breach, Severity
 from govbus.document.ids import AgencyId, PackageId
 from govbus.routing.codes import CodeLists
-from govbus.routing.directory import Agency, Sector
+from govbus.routing.directory.model import Agency, Sector
 from govbus.routing.rules import cui
 from govbus.routing.rules.facts import TemplateFacts
 from govbus.routing.rules.rule import Profile

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from govbus.document.ids import AgencyId, PackageId
-from govbus.routing.directory import Agreement, AgreementStatus, Delivery, TrafficMode
+from govbus.routing.directory.model import Agreement, AgreementStatus, Delivery, TrafficMode
 from govbus.routing.rules.flow import cadence_breaches, interval_ms, template_breaches
 
 DAY_MS = 86_400_000

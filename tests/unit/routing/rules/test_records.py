@@ -11,7 +11,7 @@ import pytest
 
 from govbus.document.finding import Breach, Severity
 from govbus.routing.codes import CodeLists
-from govbus.routing.directory import RecordsSchedule
+from govbus.routing.directory.model import RecordsSchedule
 from govbus.routing.rules import records
 from govbus.routing.rules.facts import TemplateFacts
 from govbus.routing.rules.rule import Profile

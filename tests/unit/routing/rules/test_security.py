@@ -7,7 +7,7 @@ import pytest
 from govbus.document.decision import LogEntry, SourcePosition
 from govbus.document.finding import Finding, Outcome, Severity
 from govbus.errors import LogIntegrityError
-from govbus.routing.directory import Impact, SecurityCategory
+from govbus.routing.directory.model import Impact, SecurityCategory
 from govbus.routing.rules import security
 from govbus.routing.rules.facts import DocumentFacts, ProvenDocument
 from govbus.routing.rules.rule import Profile

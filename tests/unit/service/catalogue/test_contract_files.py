@@ -9,7 +9,7 @@ from govbus.routing.catalogue.odcs_export import contract_of
 from govbus.routing.catalogue.odcs_yaml import contract_yaml
 from govbus.routing.yaml_text import yaml_text
 from govbus.service.catalogue.contract_files import import_contract
-from govbus.service.directory_service import read_folder
+from govbus.service.directory.publishing import read_folder
 from govbus.testing.example_bus import BASE_AT_MS, ExampleBus
 from govbus.testing.rich_example import RICH_EXAMPLE
 

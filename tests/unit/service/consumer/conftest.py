@@ -12,7 +12,7 @@ from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId, Origin, PackageId
 from govbus.document.record import FRAME_BYTES, Record, frame, key_of
 from govbus.document.statement import Statement, headers_hash, value_hash
-from govbus.routing.directory import (
+from govbus.routing.directory.model import (
     Agency,
     Agreement,
     AgreementStatus,

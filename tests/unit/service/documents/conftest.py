@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from govbus.document.ids import Origin
-from govbus.routing.directory import Directory
-from govbus.routing.directory_build import build_directory
+from govbus.routing.directory.build import build_directory
+from govbus.routing.directory.model import Directory
 from govbus.schemas import bundled
-from govbus.service.directory_service import read_folder
+from govbus.service.directory.publishing import read_folder
 from govbus.service.document_builder import DocumentBuilder
 from govbus.service.document_check import check_document
 from govbus.service.government_directory import write_government_directory

@@ -7,7 +7,7 @@ import pytest
 
 from govbus.document.ids import AgencyId, Origin
 from govbus.errors import ConfigError, SchemaError
-from govbus.routing.directory import AgreementStatus
+from govbus.routing.directory.model import AgreementStatus
 from govbus.service.document_builder import DocumentBuilder, IncompleteDocumentError
 from govbus.service.government_agreements import AGREEMENTS
 from govbus.service.sending import DocumentText

@@ -11,10 +11,10 @@ from govbus.adapters.outgoing import OutgoingDocument
 from govbus.cli import main
 from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId
-from govbus.routing.directory import AgreementStatus
+from govbus.routing.directory.model import AgreementStatus
 from govbus.routing.rules.rule import Profile
 from govbus.service.agency_profile import AgencyProfile
-from govbus.service.directory_service import publish_directory, read_certificates, read_folder
+from govbus.service.directory.publishing import publish_directory, read_certificates, read_folder
 from govbus.service.government_agreements import AGREEMENTS
 from govbus.service.government_directory import BUS
 from govbus.service.government_exchanges import PROCUREMENT

@@ -6,12 +6,12 @@ import pytest
 
 from govbus.document.ids import AgencyId
 from govbus.errors import ConfigError
-from govbus.routing.directory import Delivery, TrafficMode
-from govbus.routing.directory_build import build_directory
+from govbus.routing.directory.build import build_directory
+from govbus.routing.directory.model import Delivery, TrafficMode
 from govbus.routing.rules.privacy import pii_marks
 from govbus.routing.rules.rule import Profile
 from govbus.schemas import bundled
-from govbus.service.directory_service import read_folder
+from govbus.service.directory.publishing import read_folder
 from govbus.service.government_directory import write_government_directory
 from govbus.service.government_exchanges import NIEM_XML, PACKAGES
 

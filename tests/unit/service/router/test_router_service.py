@@ -10,9 +10,9 @@ from govbus.adapters.spool import Spool
 from govbus.document import topics
 from govbus.document.finding import Outcome
 from govbus.document.ids import Origin
-from govbus.routing.directory_build import build_directory
+from govbus.routing.directory.build import build_directory
 from govbus.schemas.core import decode_log_entry, decode_receipt
-from govbus.service.directory_service import read_folder
+from govbus.service.directory.publishing import read_folder
 from govbus.service.router import session
 from govbus.service.router.router_service import RouterService
 from govbus.service.router.session import SessionParts

@@ -4,8 +4,8 @@ import contextlib
 
 import pytest
 
-from govbus.routing.directory_build import build_directory
-from govbus.service.directory_service import read_folder
+from govbus.routing.directory.build import build_directory
+from govbus.service.directory.publishing import read_folder
 from govbus.service.sample_directory import write_sample_directory
 from govbus.service.schema_registry.server import RegistrySocket, running_registry
 

@@ -9,10 +9,10 @@ import pytest
 
 from govbus.document import topics
 from govbus.errors import ConfigError
-from govbus.routing.directory_build import build_directory
+from govbus.routing.directory.build import build_directory
 from govbus.schemas.compatibility import Compatibility
-from govbus.service.directory_follower import DirectoryFollower
-from govbus.service.directory_service import publish_directory, read_certificates, read_folder
+from govbus.service.directory.follower import DirectoryFollower
+from govbus.service.directory.publishing import publish_directory, read_certificates, read_folder
 from govbus.service.sample_directory import write_sample_directory
 from govbus.service.schema_registry.access import Role, new_credential
 from govbus.service.schema_registry.published import PublishedSchema, published_schemas

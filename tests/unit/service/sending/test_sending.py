@@ -23,7 +23,7 @@ from govbus.errors import (
     TransportError,
 )
 from govbus.service.agency_profile import AgencyProfile
-from govbus.service.directory_service import publish_directory, read_certificates, read_folder
+from govbus.service.directory.publishing import publish_directory, read_certificates, read_folder
 from govbus.service.outbox_processes import CsvJob, publish_spool, send_csv
 from govbus.service.processes import clock_ms
 from govbus.service.router.wiring import run_router

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from govbus.document.finding import Severity
 from govbus.errors import DirectoryError
-from govbus.routing.directory_fields import Cites
+from govbus.routing.directory.fields import Cites
 
 FOUND_CHARACTERS_MAX = 60
 PROBLEMS_MAX = 100

@@ -15,8 +15,8 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 
 from govbus.errors import ConfigError
-from govbus.routing.directory_editor import EDITOR_FOLDER, editor_schema, schema_file, schema_line
-from govbus.routing.directory_file_models import FILE_MODELS
+from govbus.routing.directory.editor import EDITOR_FOLDER, editor_schema, schema_file, schema_line
+from govbus.routing.directory.file_models import FILE_MODELS
 from govbus.signing.algorithms import Algorithm, algorithm_of
 from govbus.signing.issuing import CertificateAuthority, IssuedKey, private_key_pem
 

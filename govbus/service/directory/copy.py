@@ -16,7 +16,7 @@ import structlog
 from govbus.document import topics
 from govbus.document.record import SIGNATURE, Record
 from govbus.errors import ConfigError, DirectoryError
-from govbus.routing.directory_records import DirectoryReader
+from govbus.routing.directory.records import DirectoryReader
 from govbus.signing.certificates import Certificate
 
 logger = structlog.get_logger(__name__)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from govbus.document.ids import AgencyId
 from govbus.routing.codes import CodeLists
-from govbus.routing.directory import Directory
-from govbus.routing.directory_checks import EntryChecks
-from govbus.routing.directory_entries import DirectoryContent
-from govbus.routing.directory_problems import require_none
-from govbus.routing.directory_values import (
+from govbus.routing.directory.checks import EntryChecks
+from govbus.routing.directory.entries import DirectoryContent
+from govbus.routing.directory.model import Directory
+from govbus.routing.directory.problems import require_none
+from govbus.routing.directory.values import (
     agency_of,
     agreement_of,
     asset_of,

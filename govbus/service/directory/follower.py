@@ -11,11 +11,11 @@ from pathlib import Path
 import structlog
 
 from govbus.errors import ConfigError, DirectoryError, TransportConfigError, TransportError
-from govbus.routing.directory import Directory
-from govbus.routing.directory_records import DirectoryReader
-from govbus.service.directory_copy import DirectoryMemory
-from govbus.service.directory_expiry import ExpiryAlarm
-from govbus.service.directory_service import read_some, read_to_end, subscribe_directory
+from govbus.routing.directory.model import Directory
+from govbus.routing.directory.records import DirectoryReader
+from govbus.service.directory.copy import DirectoryMemory
+from govbus.service.directory.expiry import ExpiryAlarm
+from govbus.service.directory.publishing import read_some, read_to_end, subscribe_directory
 from govbus.signing.certificates import Certificate
 from govbus.transport.base import Subscriber, Transport
 

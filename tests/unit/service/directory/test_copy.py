@@ -6,10 +6,10 @@ import pytest
 
 from govbus.document.record import Record
 from govbus.errors import DirectoryError
-from govbus.routing.directory_files import DirectoryFiles
-from govbus.routing.directory_records import DirectoryReader, directory_records
-from govbus.service.directory_copy import DirectoryMemory
-from govbus.service.directory_service import read_folder
+from govbus.routing.directory.files import DirectoryFiles
+from govbus.routing.directory.records import DirectoryReader, directory_records
+from govbus.service.directory.copy import DirectoryMemory
+from govbus.service.directory.publishing import read_folder
 from govbus.service.sample_directory import BUS, write_sample_directory
 from govbus.signing.jws import DIRECTORY_TYP, sign_detached
 from govbus.signing.signer import KeySigner
@@ -108,7 +108,7 @@ def test_damaged_copy(kept, octets):
 def test_copy_beyond_the_limit(kept, monkeypatch):
     """A copy that is too large is not read."""
     memory, _, signer = kept
-    monkeypatch.setattr("govbus.service.directory_copy.COPY_BYTES_MAX", 10)
+    monkeypatch.setattr("govbus.service.directory.copy.COPY_BYTES_MAX", 10)
 
     with pytest.raises(DirectoryError, match="over 10 bytes"):
         memory.load([signer.certificate])

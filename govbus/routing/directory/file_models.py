@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from govbus.routing.directory_entries import (
+from govbus.routing.directory.entries import (
     AgencyFields,
     AgreementEntry,
     AssetEntry,
@@ -18,8 +18,8 @@ from govbus.routing.directory_entries import (
     PackageFields,
     TaxonomyEntry,
 )
-from govbus.routing.directory_fields import Cites, FileName, Model, StartMoment
-from govbus.routing.directory_parts import NiemFormatFields
+from govbus.routing.directory.fields import Cites, FileName, Model, StartMoment
+from govbus.routing.directory.parts import NiemFormatFields
 
 VALIDITY_DAYS_DEFAULT = 365
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
-from govbus.routing.directory_file_models import FILE_MODELS, FOLDERS
+from govbus.routing.directory.file_models import FILE_MODELS, FOLDERS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 EDITOR_FOLDER: Final = "editor/"

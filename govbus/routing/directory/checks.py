@@ -1,7 +1,7 @@
 """Whether the entries of a directory fit together: what is named is there, once, and trusted.
 
 Every reader checks this again, whoever signed. What the rules of the standards ask of an entry besides is looked at
-where it is registered (`govbus.routing.directory_registration`).
+where it is registered (`govbus.routing.directory.registration`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from govbus.document.ids import AgencyId
 from govbus.errors import RuleError, SchemaError, UntrustedKeyError
-from govbus.routing.directory_entries import (
+from govbus.routing.directory.entries import (
     AgencyEntry,
     AgreementEntry,
     AssetEntry,
@@ -22,9 +22,9 @@ from govbus.routing.directory_entries import (
     TaxonomyEntry,
     place_of,
 )
-from govbus.routing.directory_fields import repeated
-from govbus.routing.directory_parts import TopicReferencePart
-from govbus.routing.directory_problems import Problem
+from govbus.routing.directory.fields import repeated
+from govbus.routing.directory.parts import TopicReferencePart
+from govbus.routing.directory.problems import Problem
 from govbus.schemas.canonical import canonical_json
 from govbus.schemas.catalog import DocumentSchema, schema_uri
 from govbus.schemas.codec import AvroCodec

@@ -6,9 +6,9 @@ import pytest
 
 from govbus.document.ids import AgencyId
 from govbus.errors import ConfigError, UntrustedKeyError
-from govbus.routing.directory_files import directory_from_files
-from govbus.service import directory_service
-from govbus.service.directory_service import read_certificates, read_folder
+from govbus.routing.directory.files import directory_from_files
+from govbus.service.directory import publishing
+from govbus.service.directory.publishing import read_certificates, read_folder
 from govbus.service.sample_directory import (
     BUS,
     CIVIL_REGISTRY,
@@ -101,7 +101,7 @@ def test_what_is_read(tmp_path, monkeypatch):
     """Keys, hidden files and files of other kinds are not read."""
     sample = write_sample_directory(tmp_path / "directory", at_ms=AT_MS)
     seen = {}
-    monkeypatch.setattr(directory_service, "DirectoryFiles", lambda files, **_: seen.update(files))
+    monkeypatch.setattr(publishing, "DirectoryFiles", lambda files, **_: seen.update(files))
     (sample.folder / ".git").mkdir()
     (sample.folder / ".git" / "x.yaml").write_text("")
     (sample.folder / "README.md").write_text("")
@@ -126,10 +126,10 @@ def test_folder_beyond_the_limits(tmp_path, monkeypatch):
     """Files that are too large, or too many, are refused before they are read."""
     (tmp_path / "bus.yaml").write_text("id: x")
     (tmp_path / "other.yaml").write_text("id: x")
-    monkeypatch.setattr(directory_service, "FILES_MAX", 1)
+    monkeypatch.setattr(publishing, "FILES_MAX", 1)
     with pytest.raises(ConfigError, match="over 1 files"):
         read_folder(tmp_path)
-    monkeypatch.setattr(directory_service, "FILE_BYTES_MAX", 4)
+    monkeypatch.setattr(publishing, "FILE_BYTES_MAX", 4)
     with pytest.raises(ConfigError, match="over 4 bytes"):
         read_folder(tmp_path)
 

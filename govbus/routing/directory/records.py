@@ -20,12 +20,12 @@ from govbus.document import topics
 from govbus.document.encoding import base64url
 from govbus.document.record import SIGNATURE, VALUE_BYTES_MAX, Record
 from govbus.errors import DirectoryError, RuleError
-from govbus.routing.directory import Directory
-from govbus.routing.directory_build import build_directory
-from govbus.routing.directory_entries import DirectoryContent, entry_from_json, entry_json, place_of
-from govbus.routing.directory_fields import AgencyText, Model, StartMoment
-from govbus.routing.directory_problems import problems_of, require_none
-from govbus.routing.directory_registration import problems_in
+from govbus.routing.directory.build import build_directory
+from govbus.routing.directory.entries import DirectoryContent, entry_from_json, entry_json, place_of
+from govbus.routing.directory.fields import AgencyText, Model, StartMoment
+from govbus.routing.directory.model import Directory
+from govbus.routing.directory.problems import problems_of, require_none
+from govbus.routing.directory.registration import problems_in
 from govbus.schemas.canonical import canonical_json
 from govbus.signing.certificates import Certificate
 from govbus.signing.jws import DIRECTORY_TYP, DetachedSignature, sign_detached

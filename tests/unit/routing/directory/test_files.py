@@ -7,8 +7,8 @@ import yaml
 
 from govbus.document.ids import AgencyId
 from govbus.errors import DirectoryError
-from govbus.routing.directory import AgreementStatus, Delivery
-from govbus.routing.directory_files import DirectoryFiles, directory_from_files
+from govbus.routing.directory.files import DirectoryFiles, directory_from_files
+from govbus.routing.directory.model import AgreementStatus, Delivery
 from govbus.service.sample_directory import (
     BUS,
     CIVIL_REGISTRY,

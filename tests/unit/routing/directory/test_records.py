@@ -6,8 +6,8 @@ import pytest
 
 from govbus.document.record import Record
 from govbus.errors import DirectoryError
-from govbus.routing.directory_files import DirectoryFiles
-from govbus.routing.directory_records import DirectoryReader, directory_records, entry_key
+from govbus.routing.directory.files import DirectoryFiles
+from govbus.routing.directory.records import DirectoryReader, directory_records, entry_key
 from govbus.schemas.canonical import canonical_json
 from govbus.service.sample_directory import CIVIL_REGISTRY, write_sample_directory
 from govbus.signing.algorithms import Algorithm

@@ -9,7 +9,9 @@ from govbus.document.finding import Severity
 from govbus.document.ids import AgencyId
 from govbus.errors import DirectoryError
 from govbus.routing.codes import CodeLists
-from govbus.routing.directory import (
+from govbus.routing.directory.entries import entry_from_json
+from govbus.routing.directory.files import DirectoryFiles, directory_from_files
+from govbus.routing.directory.model import (
     AssetKind,
     Contact,
     Impact,
@@ -21,9 +23,7 @@ from govbus.routing.directory import (
     TopicReference,
     TrafficMode,
 )
-from govbus.routing.directory_entries import entry_from_json
-from govbus.routing.directory_files import DirectoryFiles, directory_from_files
-from govbus.routing.directory_records import entry_key, entry_values
+from govbus.routing.directory.records import entry_key, entry_values
 from govbus.routing.rules.rule import Profile
 from govbus.schemas.compatibility import Compatibility
 from govbus.service.sample_directory import CIVIL_REGISTRY, write_sample_directory

@@ -5,7 +5,15 @@ from __future__ import annotations
 from govbus.document.ids import AgencyId, PackageId
 from govbus.routing.codes import CodeList
 from govbus.routing.codes.lists import code_list_of
-from govbus.routing.directory import (
+from govbus.routing.directory.entries import (
+    AgencyEntry,
+    AgreementEntry,
+    AssetEntry,
+    CodesEntry,
+    PackageEntry,
+    TaxonomyEntry,
+)
+from govbus.routing.directory.model import (
     Agency,
     Agreement,
     Contact,
@@ -24,15 +32,7 @@ from govbus.routing.directory import (
     Topic,
     TopicReference,
 )
-from govbus.routing.directory_entries import (
-    AgencyEntry,
-    AgreementEntry,
-    AssetEntry,
-    CodesEntry,
-    PackageEntry,
-    TaxonomyEntry,
-)
-from govbus.routing.directory_parts import (
+from govbus.routing.directory.parts import (
     ContactPart,
     ImpactPart,
     NiemFormatPart,

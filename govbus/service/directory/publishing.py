@@ -12,9 +12,9 @@ import structlog
 
 from govbus.document import topics
 from govbus.errors import ConfigError, DirectoryError, TransportConfigError
-from govbus.routing.directory import Directory
-from govbus.routing.directory_files import DirectoryFiles
-from govbus.routing.directory_records import DirectoryReader, directory_records, entry_values
+from govbus.routing.directory.files import DirectoryFiles
+from govbus.routing.directory.model import Directory
+from govbus.routing.directory.records import DirectoryReader, directory_records, entry_values
 from govbus.service.processes import clock_ms
 from govbus.signing.certificates import Certificate
 from govbus.signing.signer import Signer

@@ -7,9 +7,9 @@ import jsonschema
 import pytest
 import yaml
 
-from govbus.routing.directory_editor import editor_schema, schema_file, schema_line
-from govbus.routing.directory_entries import AgreementEntry
-from govbus.routing.directory_file_models import FILE_MODELS, FOLDERS
+from govbus.routing.directory.editor import editor_schema, schema_file, schema_line
+from govbus.routing.directory.entries import AgreementEntry
+from govbus.routing.directory.file_models import FILE_MODELS, FOLDERS
 from govbus.routing.yaml_text import yaml_text
 from govbus.service.sample_directory import write_sample_directory
 from govbus.testing.example_yaml import example_fields
@@ -121,7 +121,7 @@ def test_file_names():
 
 def test_the_example_of_the_specification():
     """The agreement that docs/specs/directory.md shows is one, for the schema and for the reader alike."""
-    page = (Path(__file__).parents[3] / "docs" / "specs" / "directory.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "specs" / "directory.md").read_text()
     example = page.partition("```yaml\n")[2].partition("```")[0]
 
     assert (

@@ -15,10 +15,9 @@ from typing import Any
 
 from govbus.document.finding import Breach, Severity
 from govbus.errors import RuleError
-from govbus.routing.directory import DataAsset
-from govbus.routing.directory_build import code_lists
-from govbus.routing.directory_checks import EntryChecks, certificate_of
-from govbus.routing.directory_entries import (
+from govbus.routing.directory.build import code_lists
+from govbus.routing.directory.checks import EntryChecks, certificate_of
+from govbus.routing.directory.entries import (
     AgencyEntry,
     AgreementEntry,
     DirectoryContent,
@@ -26,9 +25,10 @@ from govbus.routing.directory_entries import (
     PackageEntry,
     place_of,
 )
-from govbus.routing.directory_parts import SchemaPart
-from govbus.routing.directory_problems import Problem
-from govbus.routing.directory_values import agency_of, agreement_of, asset_of, package_of
+from govbus.routing.directory.model import DataAsset
+from govbus.routing.directory.parts import SchemaPart
+from govbus.routing.directory.problems import Problem
+from govbus.routing.directory.values import agency_of, agreement_of, asset_of, package_of
 from govbus.routing.niem.formats import format_breaches
 from govbus.routing.niem.naming import naming_breaches
 from govbus.routing.niem.places import place_breaches

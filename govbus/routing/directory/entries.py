@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from govbus.routing.codes.files import problems_in as code_list_problems
-from govbus.routing.directory import AgreementStatus, AssetKind, Delivery, Sector, TrafficMode
-from govbus.routing.directory_fields import (
+from govbus.routing.directory.fields import (
     UNIQUE,
     AgencyText,
     AssetFrequency,
@@ -36,7 +35,8 @@ from govbus.routing.directory_fields import (
     Title,
     Uri,
 )
-from govbus.routing.directory_parts import (
+from govbus.routing.directory.model import AgreementStatus, AssetKind, Delivery, Sector, TrafficMode
+from govbus.routing.directory.parts import (
     CertificatePart,
     ContactPart,
     CuiMarkingPart,
@@ -54,7 +54,7 @@ from govbus.routing.directory_parts import (
     TopicPart,
     TopicReferencePart,
 )
-from govbus.routing.directory_problems import FOUND_CHARACTERS_MAX, in_few_words, problems_of
+from govbus.routing.directory.problems import FOUND_CHARACTERS_MAX, in_few_words, problems_of
 from govbus.routing.rules.rule import Profile
 from govbus.schemas.canonical import canonical_json
 from govbus.schemas.compatibility import Compatibility

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from govbus.routing.directory_fields import (
+from govbus.routing.directory.fields import (
     AgencyText,
     Cites,
     Email,

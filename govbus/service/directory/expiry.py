@@ -6,7 +6,7 @@ import structlog
 
 from govbus import telemetry
 from govbus.document.encoding import time_text
-from govbus.routing.directory import Directory
+from govbus.routing.directory.model import Directory
 
 logger = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from govbus import telemetry
-from govbus.service.directory_expiry import DAY_MS, HOUR_MS, ExpiryAlarm
+from govbus.service.directory.expiry import DAY_MS, HOUR_MS, ExpiryAlarm
 
 AT_MS = 1_795_466_700_000
 

@@ -19,9 +19,8 @@ from govbus.document.ids import PackageId
 from govbus.errors import RuleError
 from govbus.routing.catalogue.odcs_import import read_agreement
 from govbus.routing.codes.files import problems_in as code_list_problems
-from govbus.routing.directory import Directory
-from govbus.routing.directory_build import build_directory
-from govbus.routing.directory_entries import (
+from govbus.routing.directory.build import build_directory
+from govbus.routing.directory.entries import (
     AgencyEntry,
     AgencyFields,
     AgreementEntry,
@@ -36,8 +35,8 @@ from govbus.routing.directory_entries import (
     TaxonomyEntry,
     place_of,
 )
-from govbus.routing.directory_fields import Model
-from govbus.routing.directory_file_models import (
+from govbus.routing.directory.fields import Model
+from govbus.routing.directory.file_models import (
     FOLDERS,
     VALIDITY_DAYS_DEFAULT,
     AgencyFile,
@@ -46,9 +45,10 @@ from govbus.routing.directory_file_models import (
     PackageFile,
     SchemaLine,
 )
-from govbus.routing.directory_parts import CertificatePart, NiemFormatFields, NiemFormatPart, SchemaPart
-from govbus.routing.directory_problems import Problem, problems_of, require_none
-from govbus.routing.directory_registration import cited, problems_in
+from govbus.routing.directory.model import Directory
+from govbus.routing.directory.parts import CertificatePart, NiemFormatFields, NiemFormatPart, SchemaPart
+from govbus.routing.directory.problems import Problem, problems_of, require_none
+from govbus.routing.directory.registration import cited, problems_in
 from govbus.routing.yaml_text import YamlTextError, yaml_text
 from govbus.schemas.compose import compose_document_schema
 from govbus.signing.certificates import Certificate
