@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.material import COPY_IN, PARTITIONS, Bench, origins, set_up, signed_records
-from bench.rule_cost import rule_cost
+from bench.rule_cost import government_rule_cost, rule_cost
 from bench.steps import router_steps
 from govbus.service.directory.publishing import read_certificates, read_directory
 from govbus.service.embedded_kafka import EmbeddedKafka
@@ -135,6 +135,7 @@ def measure(bench, console):
             read_directory(bench.transport, read_certificates(bench.sample.authority_certificate))
         )
         figures["rule_cost"] = rule_cost(by_origin[0], reader.current, clock_ms())
+        figures["government_rule_cost"] = government_rule_cost(bench.folder / "government", 200, clock_ms())
         figures["router_steps_cpu_us"] = router_steps(
             by_origin[0], reader.current, bench.signer(BUS), bench.folder, clock_ms()
         )
@@ -161,6 +162,13 @@ def show(console, figures):
         console.print(f"latency at {rate}/s: p50 {found['p50_ms']} ms, p99 {found['p99_ms']} ms")
     for name, ratio in figures["ratios"].items():
         console.print(f"{name}: {ratio}")
+    console.print("rules, CPU µs a document, beside decoding it once with fastavro:")
+    kinds = {"civil.person (1 KiB body)": figures["rule_cost"], **figures["government_rule_cost"]}
+    for kind, found in kinds.items():
+        console.print(
+            f"  {found['rules_us']:>8}  of {found['fastavro_decode_us']:>6}: "
+            f"{found['rules_to_fastavro_decode']:>7}  {kind}"
+        )
     console.print("router, CPU µs a document by step:")
     for name, microseconds in figures["router_steps_cpu_us"].items():
         console.print(f"  {microseconds:>6}  {name}")

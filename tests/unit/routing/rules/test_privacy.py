@@ -3,9 +3,12 @@
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from govbus.document.finding import Severity
 from govbus.document.ids import PackageId
+from govbus.routing.rules import privacy
 from govbus.routing.rules.facts import DocumentFacts, ProvenDocument
 from govbus.routing.rules.privacy import document_checks, pii_marks, template_breaches
 from govbus.schemas.catalog import DocumentSchema
@@ -131,3 +134,11 @@ def test_other_numbers_do_not(text):
 def test_a_document_that_declares_personal_data_is_not_searched():
     """Where a category is declared, numbers of persons are what one expects."""
     assert [] == _number_breaches("078-05-1120", "sensitive-pii")
+
+
+@given(st.from_regex(privacy._NUMBERS, fullmatch=True), st.binary(max_size=20), st.binary(max_size=20))
+def test_the_quick_look_overlooks_nothing(number, before, after):
+    """Wherever the exact pattern finds something, the quick one does too."""
+    octets = before + number + after
+    if privacy._NUMBERS.search(octets) is not None:
+        assert privacy._MAYBE_NUMBERS.search(octets) is not None
