@@ -126,6 +126,8 @@ def _started(target: Target, options: argparse.Namespace) -> int:
     folder = options.out / target.name
     corpus = folder / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
+    for path in _kept(folder):
+        path.replace(corpus / path.name)  # what failed in an earlier campaign is tried again
     for number, seed in enumerate(target.seeds):
         (corpus / f"seed-{number}").write_bytes(seed)
     child = os.fork()
@@ -177,16 +179,20 @@ def _result(target: Target, folder: Path, exit_code: int) -> Result:
     text = log.read_text("utf-8", "replace")
     covered = _COVERED.findall(text)
     executed = _EXECUTED.findall(text)
-    kept = tuple(
-        sorted(path for path in folder.iterdir() if path.name.startswith(("crash-", "timeout-", "oom-")))
-    )
     return Result(
         target.name,
         int(executed[-1]) if executed else 0,
         int(covered[-1]) if covered else 0,
-        kept,
+        _kept(folder),
         exit_code,
         log,
+    )
+
+
+def _kept(folder: Path) -> tuple[Path, ...]:
+    """Return the inputs that failed."""
+    return tuple(
+        sorted(path for path in folder.iterdir() if path.name.startswith(("crash-", "timeout-", "oom-")))
     )
 
 
