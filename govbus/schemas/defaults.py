@@ -1,4 +1,4 @@
-"""Whether the default of a field is a value of the field's type, as the specification writes defaults in JSON."""
+"""Defaults of fields: whether they are values of the field's type, and as what an encoder takes them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 _LONG_MIN, _LONG_MAX = -(2**63), 2**63 - 1
 _FLOAT_MAX = (2 - 2**-23) * 2**127
 _CODE_POINT_MAX = 255
+
+_NAMED = "__named_schemas"
+"""Where fastavro keeps the named types of a parsed schema."""
 
 Lookup = Callable[[str], Mapping[str, Any] | None]
 """Returns the definition that a full name stands for, or None."""
@@ -152,3 +155,58 @@ _COMPOSITES: Final[Mapping[str, Callable[[Any, Mapping[str, Any], Lookup, int], 
     "map": _map,
     "record": _record,
 }
+
+
+def with_python_defaults(parsed: Any, named: Mapping[str, Any]) -> Any:
+    """Return a parsed schema whose defaults are what an encoder takes.
+
+    A default of bytes or fixed is written as text whose code points are the octets (Avro specification, *Complex
+    Types*); fastavro would hand that text to the encoder as it stands.
+
+    Args:
+        parsed: as ``fastavro.parse_schema`` returns it.
+        named: the named types that the same call collected.
+    """
+    match parsed:
+        case list():
+            return [with_python_defaults(branch, named) for branch in parsed]
+        case {"fields": list(fields)}:
+            made = {**parsed, "fields": [_field_with_python_default(field, named) for field in fields]}
+            if _NAMED in parsed:
+                types = parsed[_NAMED].items()
+                made[_NAMED] = {name: with_python_defaults(type_, named) for name, type_ in types}
+            return made
+        case {"items": items}:
+            return {**parsed, "items": with_python_defaults(items, named)}
+        case {"values": values}:
+            return {**parsed, "values": with_python_defaults(values, named)}
+        case _:
+            return parsed
+
+
+def _field_with_python_default(field: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    made = {**field, "type": with_python_defaults(field["type"], named)}
+    if "default" in field:
+        made["default"] = _python_value(field["type"], field["default"], named)
+    return made
+
+
+def _python_value(schema: Any, default: Any, named: Mapping[str, Any]) -> Any:
+    """Return a default, which is JSON, as a value of its type; of a union, of its first branch."""
+    if isinstance(schema, list):
+        return _python_value(schema[0], default, named)
+    if isinstance(schema, str) and schema in named:
+        return _python_value(named[schema], default, named)
+    kind = schema["type"] if isinstance(schema, dict) else schema
+    match kind, default:
+        case "bytes" | "fixed", str():
+            return default.encode("latin-1")
+        case "record", dict():
+            types = {field["name"]: field["type"] for field in schema["fields"]}
+            return {name: _python_value(types[name], part, named) for name, part in default.items()}
+        case "array", list():
+            return [_python_value(schema["items"], part, named) for part in default]
+        case "map", dict():
+            return {key: _python_value(schema["values"], part, named) for key, part in default.items()}
+        case _:
+            return default
