@@ -17,7 +17,7 @@ from govbus.schemas.reader import compile_reader, describe
 
 
 class AvroCodec:
-    """The codec of one schema: about 0.2 ms to make, to be made once and kept."""
+    """The codec of one schema: a few milliseconds to make, to be made once and kept."""
 
     __slots__ = ("_read", "_write", "definition", "hash", "parsed")
 
