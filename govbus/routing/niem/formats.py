@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from govbus.document.finding import Breach
 from govbus.routing.directory.model import NiemFormat
 from govbus.routing.niem.places import RULES, messages_in
 
-Judge = Callable[[bytes, str], Iterator[Breach]]
-"""Yields what is wrong with a message, given its octets and where it stands."""
+Judge = Callable[[bytes, str], Iterable[Breach]]
+"""Returns what is wrong with a message, given its octets and where it stands."""
 
 FORMATS_MAX: Final = 64
 """Formats kept ready; a compiled one takes up to some megabytes."""
 _ready: OrderedDict[bytes, Judge | tuple[Breach, ...]] = OrderedDict()
 """By digest, the least recently used first."""
+_reading = threading.Lock()
+"""Held while `_ready` is looked into: a router judges documents of several partitions at once."""
 
 
 def format_breaches(message_format: NiemFormat) -> list[Breach]:
@@ -52,12 +55,13 @@ def document_breaches(value: Mapping[str, Any], message_format: NiemFormat) -> I
 def _read(message_format: NiemFormat) -> Judge | tuple[Breach, ...]:
     """Return what judges messages of a format, or what is wrong with the format."""
     digest = _digest(message_format)
-    ready = _ready.get(digest)
-    if ready is None:
-        ready = _ready[digest] = _compiled(message_format)
-        if len(_ready) > FORMATS_MAX:
-            _ready.popitem(last=False)
-    _ready.move_to_end(digest)
+    with _reading:
+        ready = _ready.get(digest)
+        if ready is None:
+            ready = _ready[digest] = _compiled(message_format)
+            if len(_ready) > FORMATS_MAX:
+                _ready.popitem(last=False)
+        _ready.move_to_end(digest)
     return ready
 
 

@@ -20,7 +20,7 @@ from govbus.routing.niem.bounds import (
     shortened,
 )
 from govbus.routing.niem.uris import is_uri_reference
-from govbus.routing.niem.xml_schema import STRUCTURES, XML, XmlFormat, parser
+from govbus.routing.niem.xml_schema import LIBXML2, STRUCTURES, XML, XmlFormat, parser
 
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _TRUE: Final = frozenset({"true", "1"})
@@ -63,21 +63,28 @@ class _RefusedError(Exception):
         self.detail = detail
 
 
-def xml_breaches(message: bytes, model: XmlFormat, place: str) -> Iterator[Breach]:
-    """Yield what is wrong with an XML message; `BREACHES_MAX` at most.
+def xml_breaches(message: bytes, model: XmlFormat, place: str) -> list[Breach]:
+    """Return what is wrong with an XML message; `BREACHES_MAX` at most.
+
+    One at a time, in the whole process: threads share a compiled schema, whose list of errors is one for all of them,
+    and libxml2's trees are made and given back within the lock.
 
     Args:
         message: the octets.
         model: the format that it should have.
         place: where it stands in the document.
     """
+    with LIBXML2:
+        return _breaches(message, model, place)  # whose trees are gone once it returns
+
+
+def _breaches(message: bytes, model: XmlFormat, place: str) -> list[Breach]:
     try:
         document = _read(message)
         part = _message_object(document, model)
     except _RefusedError as err:
-        yield _breach(place, err.rule, err.detail)
-        return
-    yield from islice(_Message(part, model, place).breaches(), BREACHES_MAX)
+        return [_breach(place, err.rule, err.detail)]
+    return list(islice(_Message(part, model, place).breaches(), BREACHES_MAX))
 
 
 def _breach(field: str, rule: str, detail: str) -> Breach:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,6 +32,10 @@ STRUCTURES: Final = re.compile(
 """Namespaces of ``structures:id``, ``structures:ref`` and ``structures:uri``: of NIEM 6, and of earlier releases."""
 PATTERN_DEGREE_MAX: Final = 2
 """Quadratic patterns are let in; `govbus.routing.niem.xml_message` bounds the texts that they meet."""
+
+
+LIBXML2: Final = threading.Lock()
+"""Held by whoever reads, validates or compiles: a compiled schema has one list of errors for all threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,11 @@ def parser(**options: Any) -> etree.XMLParser:
 
 def compile_xml(message_format: NiemFormat) -> XmlFormat | list[Breach]:
     """Return the format of XML messages that a registered format describes, or what is wrong with it."""
+    with LIBXML2:
+        return _compiled(message_format)
+
+
+def _compiled(message_format: NiemFormat) -> XmlFormat | list[Breach]:
     problems: list[Breach] = []
     documents = dict(_documents(message_format, problems))
     if not problems:

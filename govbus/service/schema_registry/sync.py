@@ -134,12 +134,15 @@ async def registry_differences(
     Raises:
         TransportError: if the registry does not answer, or refuses to tell.
     """
-    found = await _all(_difference(registry, one) for one in schemas)
+    last = {(one.subject, one.version) for one in _last_of_subjects(schemas)}
+    found = await _all(
+        _difference(registry, one, is_last=(one.subject, one.version) in last) for one in schemas
+    )
     return [difference for difference in found if difference is not None]
 
 
 async def sync_registry(registry: RemoteRegistry, schemas: Sequence[PublishedSchema]) -> list[Difference]:
-    """Import what a registry lacks, then return what differs still.
+    """Import what a registry lacks, compatibility included, then return what differs still.
 
     Args:
         registry: where to.
@@ -154,6 +157,7 @@ async def sync_registry(registry: RemoteRegistry, schemas: Sequence[PublishedSch
         lacking = [one for one in group if (one.subject, one.version) in missing]
         if lacking:
             await _import_subject(registry, subject, lacking)
+    await _all(_give_level(registry, one) for one in _last_of_subjects(schemas))
     return await registry_differences(registry, schemas)
 
 
@@ -179,11 +183,30 @@ async def _import_subject(registry: RemoteRegistry, subject: str, schemas: Seque
             await registry.ask("POST", f"/subjects/{_quoted(subject)}/versions", body)
     finally:
         await registry.ask("PUT", path, {"mode": "READWRITE"})
-    level = {"compatibility": schemas[-1].compatibility.value}
-    await registry.ask("PUT", f"/config/{_quoted(subject)}", level)
+    await _set_level(registry, schemas[-1])
 
 
-async def _difference(registry: RemoteRegistry, one: PublishedSchema) -> Difference | None:
+async def _give_level(registry: RemoteRegistry, one: PublishedSchema) -> None:
+    """Set the compatibility of a subject that has none: an earlier run may have ended after its import."""
+    if await _own_level(registry, one.subject) is None:
+        await _set_level(registry, one)
+
+
+async def _set_level(registry: RemoteRegistry, one: PublishedSchema) -> None:
+    level = {"compatibility": one.compatibility.value}
+    await registry.ask("PUT", f"/config/{_quoted(one.subject)}", level)
+
+
+async def _own_level(registry: RemoteRegistry, subject: str) -> str | None:
+    answer = await registry.ask("GET", f"/config/{_quoted(subject)}")
+    if answer.status == _NOT_FOUND:
+        return None
+    if not answer.is_good or not isinstance(answer.body, dict):
+        raise TransportError(f"the registry does not say what {subject} allows ({answer.reason})")
+    return str(answer.body.get("compatibilityLevel"))
+
+
+async def _difference(registry: RemoteRegistry, one: PublishedSchema, *, is_last: bool) -> Difference | None:
     answer = await registry.ask("GET", _version_path(one))
     if answer.status == _NOT_FOUND:
         return Difference(one.subject, one.version, "is missing")
@@ -196,7 +219,21 @@ async def _difference(registry: RemoteRegistry, one: PublishedSchema) -> Differe
     by_id = await registry.ask("GET", f"/schemas/ids/{one.id}")
     if not isinstance(by_id.body, dict) or not _is_same(by_id.body.get("schema"), one.definition):
         return Difference(one.subject, one.version, f"is not what id {one.id} leads to ({by_id.reason})")
-    return None
+    return await _level_difference(registry, one) if is_last else None
+
+
+async def _level_difference(registry: RemoteRegistry, one: PublishedSchema) -> Difference | None:
+    """Compare what a subject lets in next: the registry's default may allow what the directory does not."""
+    level = await _own_level(registry, one.subject)
+    if level == one.compatibility.value:
+        return None
+    found = "no compatibility of its own" if level is None else f"compatibility {level[:40]}"
+    return Difference(one.subject, one.version, f"has {found} instead of {one.compatibility.value}")
+
+
+def _last_of_subjects(schemas: Iterable[PublishedSchema]) -> list[PublishedSchema]:
+    """Return the last version of each subject: the compatibility of a subject is told and compared there."""
+    return list({one.subject: one for one in schemas}.values())
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -3,9 +3,11 @@
 import copy
 import dataclasses
 import json
+import random
 import re
 import socket
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -302,3 +304,23 @@ def test_many_objects_with_one_id():
     """References to one object are many in a message; each is looked at once."""
     many = [{"@id": "#P1"}] * 10_000
     assert [] == _judged(_changed(lambda message: message[CASE]["party:Party"].extend(many)))
+
+
+def test_threads_judge_alike():
+    """Messages judged at the same time have the findings that each has alone: an auditor judges them one by one."""
+    messages = [
+        samples.JSON_MESSAGE,
+        _changed(_put(*PARTY, "party:Vogel", "x")),
+        _changed(_put(CASE, "party:Charge", "@id", "#P1")),
+        _changed(_put("party:Party", [])),
+    ]
+    alone = [_judged(message) for message in messages]
+    assert 4 == len({str(found) for found in alone})
+
+    def differing(seed):
+        chosen = random.Random(seed)
+        picked = [chosen.randrange(len(messages)) for _ in range(25)]
+        return [number for number in picked if alone[number] != _judged(messages[number])]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert [[]] * 6 == list(pool.map(differing, range(6)))

@@ -1,7 +1,9 @@
 """XML messages: each rule of the NDR by a message that breaks it in one place, and hostile messages refused."""
 
+import random
 import re
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -271,3 +273,24 @@ def test_long_texts_and_a_quadratic_pattern():
     assert [] == list(xml_breaches(b"<M>axbby</M>", model, "body.message"))
     (found,) = xml_breaches(b"<M>" + b"x" * 20_000 + b"</M>", model, "body.message")
     assert "too long" in found.detail
+
+
+def test_threads_do_not_hear_of_each_others_mistakes():
+    """Messages judged at the same time have the findings that each has alone: an auditor judges them one by one."""
+    messages = [
+        samples.XML_MESSAGE,
+        _changed(">2026-11-02<", ">yesterday<"),
+        _changed(">PL<", ">plaintiff<"),
+        _changed('page="pages/1"', 'Vogel="1"'),
+        samples.XML_MESSAGE[:-5],
+    ]
+    alone = {message: _judged(message) for message in messages}
+    assert 5 == len({str(found) for found in alone.values()})
+
+    def differing(seed):
+        chosen = random.Random(seed)
+        picked = [chosen.choice(messages) for _ in range(200)]
+        return [message for message in picked if alone[message] != _judged(message)]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert [[]] * 6 == list(pool.map(differing, range(6)))

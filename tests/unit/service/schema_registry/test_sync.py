@@ -57,6 +57,42 @@ async def test_another_schema_is_a_difference(start, schemas):
     assert "instead of 2" in difference.text
 
 
+async def test_an_interrupted_sync_is_finished(start, schemas):
+    """A subject whose schemas arrived without their compatibility is told, and given it by the next sync."""
+    one = next(one for one in schemas if one.subject == "govbus.core.Receipt")
+    async with start() as running, RemoteRegistry(running.url) as remote:
+        await sync_registry(remote, schemas)
+        await remote.ask("DELETE", f"/config/{one.subject}")
+        (difference,) = await registry_differences(remote, schemas)
+        assert (difference.subject, difference.text) == (
+            one.subject,
+            "has no compatibility of its own instead of FULL_TRANSITIVE",
+        )
+        assert await sync_registry(remote, schemas) == []
+        level = await remote.ask("GET", f"/config/{one.subject}")
+        assert level.body == {"compatibilityLevel": "FULL_TRANSITIVE"}
+
+
+async def test_another_compatibility_is_a_difference(start, schemas):
+    """A subject that somebody lets take more than the directory does is told, and left as it stands."""
+    one = next(one for one in schemas if one.subject == "govbus.core.Receipt")
+    async with start() as running, RemoteRegistry(running.url) as remote:
+        await sync_registry(remote, schemas)
+        await remote.ask("PUT", f"/config/{one.subject}", {"compatibility": "NONE"})
+        for work in (registry_differences, sync_registry):
+            (difference,) = await work(remote, schemas)
+            assert difference.text == "has compatibility NONE instead of FULL_TRANSITIVE"
+
+
+async def test_refused_compatibility_is_told(start, schemas, monkeypatch):
+    """A registry that takes the schemas and not their compatibility is no agreement."""
+    async with start() as running, RemoteRegistry(running.url) as remote:
+        monkeypatch.setattr(running.registry.settings, "set_compatibility", lambda *_: "NONE")
+        differences = await sync_registry(remote, schemas)
+        assert {one.subject for one in differences} == {one.subject for one in schemas}
+        assert all("no compatibility of its own" in one.text for one in differences)
+
+
 async def test_no_import_mode(start, schemas):
     """A registry that lets nobody import says so before anything gets another id."""
     async with start(is_governed=True) as running, RemoteRegistry(running.url) as remote:
