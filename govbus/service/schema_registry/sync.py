@@ -157,7 +157,7 @@ async def sync_registry(registry: RemoteRegistry, schemas: Sequence[PublishedSch
         lacking = [one for one in group if (one.subject, one.version) in missing]
         if lacking:
             await _import_subject(registry, subject, lacking)
-    await _all(_give_level(registry, one) for one in _last_of_subjects(schemas))
+    await _all(_finish_subject(registry, one) for one in _last_of_subjects(schemas))
     return await registry_differences(registry, schemas)
 
 
@@ -186,8 +186,10 @@ async def _import_subject(registry: RemoteRegistry, subject: str, schemas: Seque
     await _set_level(registry, schemas[-1])
 
 
-async def _give_level(registry: RemoteRegistry, one: PublishedSchema) -> None:
-    """Set the compatibility of a subject that has none: an earlier run may have ended after its import."""
+async def _finish_subject(registry: RemoteRegistry, one: PublishedSchema) -> None:
+    """Do what an earlier run may have been ended before: leave import mode, and set a compatibility that lacks."""
+    if await _is_importing(registry, one.subject):
+        await registry.ask("PUT", f"/mode/{_quoted(one.subject)}", {"mode": "READWRITE"})
     if await _own_level(registry, one.subject) is None:
         await _set_level(registry, one)
 
@@ -195,6 +197,12 @@ async def _give_level(registry: RemoteRegistry, one: PublishedSchema) -> None:
 async def _set_level(registry: RemoteRegistry, one: PublishedSchema) -> None:
     level = {"compatibility": one.compatibility.value}
     await registry.ask("PUT", f"/config/{_quoted(one.subject)}", level)
+
+
+async def _is_importing(registry: RemoteRegistry, subject: str) -> bool:
+    """Return whether a subject takes any id from anybody; a registry without modes never does."""
+    answer = await registry.ask("GET", f"/mode/{_quoted(subject)}")
+    return answer.is_good and isinstance(answer.body, dict) and answer.body.get("mode") == "IMPORT"
 
 
 async def _own_level(registry: RemoteRegistry, subject: str) -> str | None:
@@ -219,6 +227,8 @@ async def _difference(registry: RemoteRegistry, one: PublishedSchema, *, is_last
     by_id = await registry.ask("GET", f"/schemas/ids/{one.id}")
     if not isinstance(by_id.body, dict) or not _is_same(by_id.body.get("schema"), one.definition):
         return Difference(one.subject, one.version, f"is not what id {one.id} leads to ({by_id.reason})")
+    if is_last and await _is_importing(registry, one.subject):
+        return Difference(one.subject, one.version, "is still in mode IMPORT, which takes any id from anybody")
     return await _level_difference(registry, one) if is_last else None
 
 

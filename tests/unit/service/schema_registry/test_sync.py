@@ -73,6 +73,17 @@ async def test_an_interrupted_sync_is_finished(start, schemas):
         assert level.body == {"compatibilityLevel": "FULL_TRANSITIVE"}
 
 
+async def test_a_subject_left_in_import_mode_is_told_and_closed(start, schemas):
+    """A run that was ended in the middle of an import leaves a door open; it is noticed, and the next run closes it."""
+    async with start(is_governed=False) as running, RemoteRegistry(running.url) as remote:
+        assert [] == await sync_registry(remote, schemas)
+        await remote.ask("PUT", f"/mode/{schemas[-1].subject}?force=true", {"mode": "IMPORT"})
+
+        (difference,) = await registry_differences(remote, schemas)
+        assert (schemas[-1].subject, True) == (difference.subject, "mode IMPORT" in difference.text)
+        assert [] == await sync_registry(remote, schemas)
+
+
 async def test_another_compatibility_is_a_difference(start, schemas):
     """A subject that somebody lets take more than the directory does is told, and left as it stands."""
     one = next(one for one in schemas if one.subject == "govbus.core.Receipt")
