@@ -49,9 +49,9 @@ RULES = (
         basis=Basis.NORM,
         profile=Profile.CORE,
         moments=(Moment.DOCUMENT,),
-        explanation="Every record has an identifier. That no other record of the supplier has it cannot be judged by the "
-        "router: the message log keeps nothing of a document's content, so that content can be erased. The catalogue "
-        "of documents finds it afterwards, as a warning (govbus catalog findings).",
+        explanation="Every record has an identifier. That no other record of the supplier has it cannot be judged by "
+        "the router: the message log keeps nothing of a document's content, so that content can be erased. The "
+        "catalogue of documents finds it afterwards, as a warning (govbus catalog findings).",
         accepted="record.record_id of 1 to 255 characters without control characters.",
         passing="record: {record_id: TA-2026-000018}",
         failing='record: {record_id: ""}',

@@ -228,7 +228,9 @@ async def _difference(registry: RemoteRegistry, one: PublishedSchema, *, is_last
     if not isinstance(by_id.body, dict) or not _is_same(by_id.body.get("schema"), one.definition):
         return Difference(one.subject, one.version, f"is not what id {one.id} leads to ({by_id.reason})")
     if is_last and await _is_importing(registry, one.subject):
-        return Difference(one.subject, one.version, "is still in mode IMPORT, which takes any id from anybody")
+        return Difference(
+            one.subject, one.version, "is still in mode IMPORT, which takes any id from anybody"
+        )
     return await _level_difference(registry, one) if is_last else None
 
 
