@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import yaml
 
@@ -27,6 +28,7 @@ from govbus.transport.kafka import KafkaConnection, KafkaTransport
 
 LAYOUTS = {layout.agency: layout for layout in (CIVIL_REGISTRY, HEALTH_FUND)}
 START_TIMEOUT_S = 90
+LISTEN_TIMEOUT_S = 20
 
 
 class Bus:
@@ -120,9 +122,10 @@ class Bus:
         self.start(name)
 
     def stop(self, *names):
-        """Ask processes to stop; return their exit codes by name."""
+        """Ask processes to stop, each once it can be asked; return their exit codes by name."""
         chosen = {name: self.processes.pop(name) for name in names or list(self.processes)}
         for process in chosen.values():
+            _wait_until_it_listens(process)
             process.send_signal(signal.SIGTERM)
         return {name: process.wait(30) for name, process in chosen.items()}
 
@@ -197,3 +200,14 @@ def covered_by_origin(receipts):
             for index in range(receipt.index, receipt.index + receipt.count):
                 covered[receipt.origin][index].add(identifier)
     return covered
+
+
+def _wait_until_it_listens(process):
+    """Wait until a process that was just started catches SIGTERM; before that, the signal ends it as it would any."""
+    until_s = time.monotonic() + LISTEN_TIMEOUT_S
+    status = Path(f"/proc/{process.pid}/status")
+    while status.exists() and process.poll() is None and time.monotonic() < until_s:
+        caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+        if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.05)
