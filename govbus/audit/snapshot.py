@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from govbus.document import topics
 from govbus.errors import ConfigError
-from govbus.transport.base import IsolationLevel, TopicPartition, Transport
+from govbus.transport.base import IsolationLevel, TopicPartition, Transport, partition_counts
 
 RECIPIENT_PREFIXES = (
     topics.IN_PREFIX,
@@ -51,7 +51,7 @@ class Snapshot:
             ConfigError: if there is no message log.
             TransportError: if the broker does not answer.
         """
-        counts = await _partition_counts(transport)
+        counts = await partition_counts(transport)
         for topic in (topics.MESSAGE_LOG, topics.CHECKPOINTS):
             if topic not in counts:
                 raise ConfigError(f"topic {topic} is missing", remedy="point --bootstrap-servers at a bus")
@@ -79,15 +79,6 @@ class Snapshot:
         finally:
             await subscriber.stop()
         return cls(checkpoints, message_log, outboxes, recipients, beginnings)
-
-
-async def _partition_counts(transport: Transport) -> dict[str, int]:
-    administrator = transport.administrator()
-    await administrator.start()
-    try:
-        return await administrator.partition_counts()
-    finally:
-        await administrator.stop()
 
 
 def _of(counts: Mapping[str, int], is_wanted: Callable[[str], bool]) -> list[TopicPartition]:

@@ -196,21 +196,13 @@ def _time_ms(text: str | None) -> int:
 
 
 def _list_fields(one: CodeList) -> dict[str, Any]:
-    from govbus.routing.codes.files import moment_text
+    """Return a list as its file has it, with the number of codes in place of the codes."""
+    from govbus.routing.codes.files import code_list_value
 
-    return {
-        "list": one.id,
-        "title": one.title,
-        "editions": [
-            {
-                "from": moment_text(edition.from_ms),
-                "source": edition.source,
-                "source_date": edition.source_date,
-                "codes": len(edition.codes),
-            }
-            for edition in one.editions
-        ],
-    }
+    value = code_list_value(one)
+    for edition in value["editions"]:
+        edition["codes"] = len(edition["codes"])
+    return value
 
 
 def _print_json(value: Any) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from govbus.service.registry_service import PopulationRegister
 
 app = typer.Typer(help="Shared registries fed from the bus.", no_args_is_help=True)
 
@@ -58,44 +63,40 @@ def serve(
 @app.command()
 def stats(name: NameArgument, database: DatabaseOption) -> None:
     """Print what a registry holds and did."""
-    from govbus.errors import MissingPartError
-    from govbus.service.registry_service import PopulationRegister
-
-    _require_population(name)
-    if not database.exists():
-        raise MissingPartError(
-            f"there is no registry {database}", remedy="start it with `govbus registry serve`"
-        )
-    register = PopulationRegister(database)
-    try:
+    with _register(name, database) as register:
         for what, count in register.stats()._asdict().items():
             typer.echo(f"{what}: {count}")
-    finally:
-        register.close()
 
 
 @app.command()
 def held(name: NameArgument, database: DatabaseOption) -> None:
     """List the records that are held for a steward because they contradict the registry (rule DED-1)."""
-    from govbus.errors import MissingPartError
-    from govbus.service.registry_service import PopulationRegister
-
-    _require_population(name)
-    if not database.exists():
-        raise MissingPartError(
-            f"there is no registry {database}", remedy="start it with `govbus registry serve`"
-        )
-    register = PopulationRegister(database)
-    try:
+    with _register(name, database) as register:
         held_now = register.held()
-    finally:
-        register.close()
     for one in held_now:
         breach = one.breach
         typer.echo(
             f"{one.record.source}  {one.record.record_id}  {breach.rule} {breach.field}: {breach.detail}"
         )
     typer.echo(f"{len(held_now)} records held")
+
+
+@contextlib.contextmanager
+def _register(name: str, database: Path) -> Iterator[PopulationRegister]:
+    """Open a registry that is there already, for as long as it is looked at."""
+    from govbus.errors import MissingPartError
+    from govbus.service.registry_service import PopulationRegister
+
+    _require_population(name)
+    if not database.exists():
+        raise MissingPartError(
+            f"there is no registry {database}", remedy="start it with `govbus registry serve`"
+        )
+    register = PopulationRegister(database)
+    try:
+        yield register
+    finally:
+        register.close()
 
 
 def _require_population(name: str) -> None:

@@ -16,7 +16,7 @@ from govbus.document.record import Record
 from govbus.document.statement import Statement
 from govbus.errors import RuleError
 from govbus.routing.directory.model import Agreement, AgreementStatus, Directory
-from govbus.routing.rules.flow import cadence_breaches, interval_ms
+from govbus.routing.rules.flow import cadence_breaches, frequency_of, interval_ms
 from govbus.schemas.core import decode_log_entry
 from govbus.service.scanning import scan
 from govbus.transport.base import Transport
@@ -113,8 +113,7 @@ class FlowCounter:
     ) -> AgreementFlow:
         key = (agreement.id, origin) if origin is not None else None
         last_ms = self._last_ms[key] if key is not None else None
-        package = directory.package(agreement.package.text)
-        frequency = agreement.frequency or (package.frequency if package is not None else "irregular")
+        frequency = frequency_of(agreement, directory.package(agreement.package.text))
         breaches = _overdue(agreement, frequency, last_ms, at_ms)
         documents = self._documents[key] if key is not None else 0
         return AgreementFlow(agreement, origin, documents, last_ms, frequency, breaches)

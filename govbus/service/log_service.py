@@ -20,7 +20,14 @@ from govbus.message_log.checkpoint import Checkpoint, open_checkpoint, sign_chec
 from govbus.message_log.keys import LogKeys, log_origin
 from govbus.service.log_partition import LogPartition
 from govbus.service.log_state import LogState, SignedTree
-from govbus.transport.base import OutRecord, Publisher, Subscriber, TopicPartition, Transport
+from govbus.transport.base import (
+    OutRecord,
+    Publisher,
+    Subscriber,
+    TopicPartition,
+    Transport,
+    partition_counts,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -94,12 +101,7 @@ class LogService:
         logger.info("log service stopped", entries=sum(self.sizes.values()))
 
     async def _partitions(self) -> tuple[list[TopicPartition], list[TopicPartition]]:
-        administrator = self._transport.administrator()
-        await administrator.start()
-        try:
-            counts = await administrator.partition_counts()
-        finally:
-            await administrator.stop()
+        counts = await partition_counts(self._transport)
         return _all_partitions(topics.MESSAGE_LOG, counts), _all_partitions(topics.CHECKPOINTS, counts)
 
     async def _resume(

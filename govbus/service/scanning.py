@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from govbus.document.record import Record
 from govbus.errors import MissingPartError
-from govbus.transport.base import TopicPartition, Transport
+from govbus.transport.base import TopicPartition, Transport, partition_counts
 
 POLL_TIMEOUT_S = 0.2
 POLL_RECORDS_MAX = 2000
@@ -20,12 +20,7 @@ async def partitions_of(transport: Transport, names: Sequence[str]) -> list[Topi
         MissingPartError: naming the first topic that does not exist.
         TransportError: if the broker does not answer.
     """
-    administrator = transport.administrator()
-    await administrator.start()
-    try:
-        counts = await administrator.partition_counts()
-    finally:
-        await administrator.stop()
+    counts = await partition_counts(transport)
     for name in names:
         if name not in counts:
             raise MissingPartError(

@@ -20,7 +20,7 @@ from govbus.service.delivered import DeliveredReceipt, read_delivered
 from govbus.service.publisher import PublisherParts, SpoolPublisher
 from govbus.signing.signer import Signer
 from govbus.signing.verifier import VerifiedSignatures
-from govbus.transport.base import Subscriber, TopicPartition, Transport
+from govbus.transport.base import Subscriber, TopicPartition, Transport, partition_counts
 
 POLL_TIMEOUT_S = 0.2
 POLL_RECORDS_MAX = 1000
@@ -152,12 +152,7 @@ class ReceiptWatch:
             MissingPartError: if the agency has no inbox.
             TransportError: if the broker fails.
         """
-        administrator = self._transport.administrator()
-        await administrator.start()
-        try:
-            count = (await administrator.partition_counts()).get(self._topic, 0)
-        finally:
-            await administrator.stop()
+        count = (await partition_counts(self._transport)).get(self._topic, 0)
         if not count:
             raise MissingPartError(
                 f"there is no topic {self._topic}", remedy="the operator makes it with: govbus topics apply"

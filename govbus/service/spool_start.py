@@ -17,7 +17,7 @@ from govbus.document.record import STATEMENT, Record
 from govbus.document.statement import Statement
 from govbus.errors import MetadataError, MissingPartError, TransportError
 from govbus.service.agency_profile import AgencyProfile
-from govbus.transport.base import IsolationLevel, Subscriber, TopicPartition, Transport
+from govbus.transport.base import IsolationLevel, Subscriber, TopicPartition, Transport, partition_counts
 
 WINDOW_RECORDS = 1000
 """Records of the outbox that are read at once, from its end backwards; doubled until the origin is found."""
@@ -71,12 +71,7 @@ async def next_index_on_bus(transport: Transport, origin: Origin) -> int:
 
 
 async def _outbox_partition(transport: Transport, origin: Origin) -> TopicPartition:
-    administrator = transport.administrator()
-    await administrator.start()
-    try:
-        counts = await administrator.partition_counts()
-    finally:
-        await administrator.stop()
+    counts = await partition_counts(transport)
     topic = topics.outbox(origin.agency)
     if topic not in counts:
         raise MissingPartError(

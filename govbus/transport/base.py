@@ -234,3 +234,17 @@ class Transport(Protocol):
     def administrator(self) -> Administrator:
         """Return a new administrator, not started."""
         ...
+
+
+async def partition_counts(transport: Transport) -> dict[str, int]:
+    """Return the number of partitions of every topic, by name, asked of an administrator of its own.
+
+    Raises:
+        TransportError: if the broker does not answer.
+    """
+    administrator = transport.administrator()
+    await administrator.start()
+    try:
+        return await administrator.partition_counts()
+    finally:
+        await administrator.stop()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from govbus.document.encoding import TIME_MS_MAX, TIME_MS_MIN
+from govbus.document.encoding import time_ms_from_text
 from govbus.document.finding import Breach, Severity
+from govbus.errors import MetadataError
 from govbus.routing.rules.facts import DocumentCheck, DocumentFacts, TemplateFacts
 from govbus.routing.rules.rule import Basis, Moment, Profile, Rule
 
@@ -165,8 +165,6 @@ RULES = (
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:)(\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _EMPTY: Final = "an attribute that is there may not be empty; leave it out"
 """Absent and empty mean the same to some readers and not to others, also where they hash what was signed."""
 _LEAP_SECOND = "60"
@@ -209,11 +207,9 @@ def _parse_time_ms(octets: bytes) -> int | None:
     if second == _LEAP_SECOND:
         second, fraction = "59", ".999"
     try:
-        moment = datetime.fromisoformat(f"{day}T{minute}{second}{fraction or ''}{offset.upper()}")
-        time_ms = (moment - _EPOCH) // _MILLISECOND
-    except (ValueError, OverflowError):
+        return time_ms_from_text(f"{day}T{minute}{second}{fraction or ''}{offset.upper()}")
+    except MetadataError:
         return None
-    return time_ms if TIME_MS_MIN <= time_ms <= TIME_MS_MAX else None
 
 
 def time_ms_of(octets: bytes, at_ms: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from govbus.document.finding import Breach, Severity
-from govbus.routing.directory.model import Agreement, TrafficMode
+from govbus.routing.directory.model import Agreement, Package, TrafficMode
 from govbus.routing.rules.facts import DocumentCheck, DocumentFacts, TemplateFacts
 from govbus.routing.rules.rule import Basis, Moment, Profile, Rule
 
@@ -116,14 +116,14 @@ def template_breaches(facts: TemplateFacts) -> Iterator[Breach]:
 
 def document_checks(facts: TemplateFacts) -> Iterator[DocumentCheck]:
     """Yield what is left to look at in every document of the template."""
-    expected_ms = interval_ms(frequency_of(facts))
+    expected_ms = interval_ms(frequency_of(facts.agreement, facts.package))
     if expected_ms is not None:
         yield functools.partial(_cadence_breaches, expected_ms=expected_ms)
 
 
-def frequency_of(facts: TemplateFacts) -> str:
-    """Return the frequency that binds the exchange: the agreement's, or else its package's."""
-    return facts.agreement.frequency or facts.package.frequency
+def frequency_of(agreement: Agreement, package: Package | None) -> str:
+    """Return the frequency that binds an exchange: the agreement's, or else its package's."""
+    return agreement.frequency or (package.frequency if package is not None else "irregular")
 
 
 def _cadence_breaches(facts: DocumentFacts, *, expected_ms: int) -> Iterable[Breach]:

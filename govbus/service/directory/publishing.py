@@ -18,7 +18,7 @@ from govbus.routing.directory.records import DirectoryReader, directory_records,
 from govbus.service.processes import clock_ms
 from govbus.signing.certificates import Certificate
 from govbus.signing.signer import Signer
-from govbus.transport.base import Subscriber, TopicPartition, Transport
+from govbus.transport.base import Subscriber, TopicPartition, Transport, partition_counts
 
 logger = structlog.get_logger(__name__)
 
@@ -190,12 +190,7 @@ async def subscribe_directory(transport: Transport) -> Subscriber:
         TransportConfigError: if the topic is missing.
         TransportError: if the broker fails.
     """
-    administrator = transport.administrator()
-    await administrator.start()
-    try:
-        counts = await administrator.partition_counts()
-    finally:
-        await administrator.stop()
+    counts = await partition_counts(transport)
     if topics.DIRECTORY not in counts:
         raise TransportConfigError(
             f"there is no topic {topics.DIRECTORY}", remedy="create the topics with: govbus topics apply"

@@ -15,7 +15,7 @@ from govbus.service.router.session import SessionParts
 from govbus.service.router.state import RouterState
 from govbus.settings import RouterSettings
 from govbus.signing.signer import KeySigner
-from govbus.transport.base import Transport
+from govbus.transport.base import Transport, partition_counts
 
 
 def read_signer(key_file: Path, certificate_file: Path, *, kid: str) -> KeySigner:
@@ -38,12 +38,7 @@ async def log_partition_count(transport: Transport) -> int:
         TransportConfigError: if the topic does not exist.
         TransportError: if the broker does not answer.
     """
-    administrator = transport.administrator()
-    await administrator.start()
-    try:
-        counts = await administrator.partition_counts()
-    finally:
-        await administrator.stop()
+    counts = await partition_counts(transport)
     if topics.MESSAGE_LOG not in counts:
         raise TransportConfigError(
             f"topic {topics.MESSAGE_LOG} does not exist",
