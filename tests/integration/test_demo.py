@@ -1,11 +1,10 @@
 """The demo on a real Kafka, and the commands for people on what it leaves."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+
+from .commands import commands_in
 
 pytestmark = pytest.mark.kafka
 
@@ -30,20 +29,7 @@ KEYS = [
 def test_demo_and_what_to_try_next(tmp_path):
     """The demo counts up, its log verifies, and trace, inbox, send, doctor and audit work on what it left."""
     folder = tmp_path / "demo"
-    environment = {**os.environ, "GOVBUS_DATA_FOLDER": str(folder), "COLUMNS": "200"}
-    environment.pop("GOVBUS_KAFKA__BOOTSTRAP_SERVERS", None)
-
-    def govbus(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "govbus", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert code == done.returncode, done.stdout + done.stderr
-        return done.stdout
+    govbus = commands_in(folder, timeout_s=240)
 
     try:
         summary = govbus("demo", "--folder", str(folder), "--persons", "60", "--bad", "88", "--keep")

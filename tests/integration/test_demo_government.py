@@ -1,11 +1,10 @@
 """The government scenario on a real Kafka, and the checks that it proposes to try next."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+
+from .commands import commands_in
 
 pytestmark = pytest.mark.kafka
 
@@ -25,20 +24,7 @@ PACKAGES = {
 def test_government(tmp_path):
     """All nine kinds are delivered, every violation is answered by its rule, and the log verifies."""
     folder = tmp_path / "demo"
-    environment = {**os.environ, "GOVBUS_DATA_FOLDER": str(folder), "COLUMNS": "200"}
-    environment.pop("GOVBUS_KAFKA__BOOTSTRAP_SERVERS", None)
-
-    def govbus(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "govbus", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert code == done.returncode, done.stdout + done.stderr
-        return done.stdout
+    govbus = commands_in(folder, timeout_s=180)
 
     size = ("--documents", str(DOCUMENTS))
     summary = govbus("demo", "--scenario", "government", "--folder", str(folder), *size)
