@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from govbus.audit.expectations import statement_of
 from govbus.audit.history import ReplayHistory, ShortHistory
 from govbus.audit.report import AuditFinding, Check
 from govbus.document.decision import LogEntry, SourcePosition
@@ -14,9 +13,10 @@ from govbus.document.finding import Finding, Outcome
 from govbus.document.ids import Origin
 from govbus.document.record import Record
 from govbus.document.statement import statement_hash
+from govbus.errors import MetadataError
 from govbus.routing.decide import Decision, decide, prior_of, record_hash
 from govbus.routing.directory.model import Directory
-from govbus.routing.history import Prior
+from govbus.routing.history import Prior, prior_of_entry
 from govbus.signing.verifier import VerifiedSignatures
 
 TEXT_CHARACTERS_MAX = 300
@@ -135,26 +135,11 @@ def demanded_entry(decision: Decision, record: Record, entry: LogEntry, *, is_in
 
 
 def _prior_of_entry(entry: LogEntry) -> tuple[Origin, Prior] | None:
-    statement = statement_of(entry)
-    if (
-        statement is None
-        or entry.statement is None
-        or entry.receipt_first is None
-        or entry.decision is Outcome.DUPLICATE
-    ):
+    """Return what an entry tells of; None also where its statement cannot be read, which is reported elsewhere."""
+    try:
+        return prior_of_entry(entry)
+    except MetadataError:
         return None
-    return statement.origin, Prior(
-        statement.index,
-        entry.document_id or "",
-        statement_hash(entry.statement),
-        entry.decision,
-        entry.record_hash is None,
-        entry.time_ms,
-        entry.receipt_first,
-        entry.source.offset,
-        entry.agreement,
-        entry.findings if entry.decision is Outcome.ACCEPTED else (),
-    )
 
 
 def _unknown_version(record: Record, entry: LogEntry, directories: Mapping[int, Directory]) -> AuditFinding:

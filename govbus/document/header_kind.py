@@ -37,10 +37,12 @@ Layout = tuple[bytes, tuple[tuple[str, bytes], ...]]
 class HeaderKind:
     """The headers that documents of one kind share, in the order in which they stand, and what is known of them."""
 
-    __slots__ = ("are_texts_good", "is_complete", "layouts", "pairs")
+    __slots__ = ("are_texts_good", "is_complete", "is_remembered", "layouts", "pairs")
 
     def __init__(self, pairs: tuple[tuple[str, bytes], ...]) -> None:
         self.pairs = pairs
+        self.is_remembered = sum(len(name) + len(value) for name, value in pairs) <= KIND_BYTES_MAX
+        """Whether other documents come to this very object, so that something may be kept under it."""
         self.are_texts_good = False
         """Whether every value was found to be a text that a header may have (rules CE-2, CE-6)."""
         self.is_complete = False
@@ -62,7 +64,7 @@ def kind_of(signed: dict[str, bytes]) -> HeaderKind:
     kind = _kinds.get(pairs)
     if kind is None:
         kind = HeaderKind(pairs)
-        if sum(len(name) + len(value) for name, value in pairs) <= KIND_BYTES_MAX:
+        if kind.is_remembered:
             if len(_kinds) >= KINDS_MAX:
                 _kinds.clear()
             kind = _kinds.setdefault(pairs, kind)

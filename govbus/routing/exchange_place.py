@@ -56,9 +56,10 @@ def find_place(
         schema = _schema(frame_id, envelope, statement, directory)
         agreement, package = _agreement(envelope, statement, schema, directory)
         place = ExchangePlace(statement.origin, agreement, package, schema)
-        if len(directory.places) >= PLACES_MAX:
-            directory.places.clear()
-        directory.places[key] = place
+        if envelope.kind.is_remembered:
+            if len(directory.places) >= PLACES_MAX:
+                directory.places.clear()
+            directory.places[key] = place
     return place
 
 

@@ -9,8 +9,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from govbus.document.decision import LogEntry
 from govbus.document.finding import Finding, Outcome, Severity
 from govbus.document.ids import Origin
+from govbus.document.statement import Statement, statement_hash
 
 
 class Prior(NamedTuple):
@@ -65,6 +67,29 @@ def prior_of_row(row: Sequence[Any]) -> Prior:
         offset,
         agreement,
         findings_of_text(findings),
+    )
+
+
+def prior_of_entry(entry: LogEntry) -> tuple[Origin, Prior] | None:
+    """Return the decision that a log entry tells of and its origin, or None where it used up no index.
+
+    Raises:
+        MetadataError: if the entry's statement cannot be read.
+    """
+    if entry.receipt_first is None or entry.statement is None or entry.decision is Outcome.DUPLICATE:
+        return None
+    statement = Statement.from_bytes(entry.statement)
+    return statement.origin, Prior(
+        statement.index,
+        entry.document_id or "",
+        statement_hash(entry.statement),
+        entry.decision,
+        entry.record_hash is None,
+        entry.time_ms,
+        entry.receipt_first,
+        entry.source.offset,
+        entry.agreement,
+        entry.findings if entry.decision is Outcome.ACCEPTED else (),
     )
 
 

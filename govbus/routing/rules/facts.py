@@ -36,8 +36,6 @@ TEMPLATE_FIELDS = (
     "designation",
 )
 """Fields of ``govbus.core.RecordMetadata`` that documents of one kind share."""
-DOCUMENT_FIELDS = ("record_id", "title", "description", "relations", "provenance", "digests", "coverage")
-"""The other fields of ``govbus.core.RecordMetadata``."""
 
 
 @dataclass(frozen=True, slots=True)

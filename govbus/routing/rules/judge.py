@@ -83,8 +83,9 @@ def judge(
 def _verdict(document: ProvenDocument, place: ExchangePlace, directory: Directory, time_ms: int) -> Verdict:
     """Return the verdict on the document's template, remembered or made."""
     signed, shared = document.signed, shared_fields(document.value["record"])
+    kind = document.kind or kind_of(signed)
     key = (
-        document.kind or kind_of(signed),
+        kind,
         # A designation may hold a date, which marshal does not take.
         marshal.dumps(shared, 2) if shared[-1] is None else repr(shared),
         directory.codes.epoch(time_ms),
@@ -100,7 +101,7 @@ def _verdict(document: ProvenDocument, place: ExchangePlace, directory: Director
         record = dict(zip(TEMPLATE_FIELDS, shared, strict=True))
         facts = TemplateFacts(attributes, record, *place, directory, time_ms)
         verdict = judge_template(facts)
-        if len(key[1]) + sum(map(len, signed.values())) > TEMPLATE_SIZE_MAX:
+        if not kind.is_remembered or len(key[1]) + sum(map(len, signed.values())) > TEMPLATE_SIZE_MAX:
             return verdict
         if len(verdicts) >= VERDICTS_MAX:
             verdicts.clear()

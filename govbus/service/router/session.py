@@ -16,13 +16,11 @@ import structlog
 
 from govbus import telemetry
 from govbus.document import topics
-from govbus.document.finding import Outcome
 from govbus.document.ids import Origin
 from govbus.document.record import Record
-from govbus.document.statement import Statement, statement_hash
 from govbus.errors import MetadataError
 from govbus.routing.directory.model import Directory
-from govbus.routing.history import Prior
+from govbus.routing.history import Prior, prior_of_entry
 from govbus.schemas.core import decode_log_entry
 from govbus.service.router.batch import BatchRouter, RoutedBatch
 from govbus.service.router.state import PartitionHistory, RouterState
@@ -215,33 +213,13 @@ def priors_of_entries(records: list[Record], source: TopicPartition) -> list[tup
         if record.value is None:
             continue
         entry = decode_log_entry(record.value)
-        if (
-            entry.source[:2] != source
-            or entry.receipt_first is None
-            or entry.statement is None
-            or entry.decision is Outcome.DUPLICATE
-        ):
+        if entry.source[:2] != source:
             continue
         try:
-            statement = Statement.from_bytes(entry.statement)
+            prior = prior_of_entry(entry)
         except MetadataError:  # a foreign or damaged entry; the auditor reports it, the router must not stop
             logger.exception("message log entry without a readable statement", offset=record.offset)
             continue
-        priors.append(
-            (
-                statement.origin,
-                Prior(
-                    statement.index,
-                    entry.document_id or "",
-                    statement_hash(entry.statement),
-                    entry.decision,
-                    entry.record_hash is None,
-                    entry.time_ms,
-                    entry.receipt_first,
-                    entry.source.offset,
-                    entry.agreement,
-                    entry.findings if entry.decision is Outcome.ACCEPTED else (),
-                ),
-            )
-        )
+        if prior is not None:
+            priors.append(prior)
     return priors

@@ -10,6 +10,7 @@ from govbus.cli.demo.bad_documents import bad_documents
 from govbus.cli.demo.drafts import Draft, Workbench
 from govbus.cli.demo.faults import FAULTS
 from govbus.document.finding import Outcome
+from govbus.document.header_kind import KIND_BYTES_MAX
 from govbus.document.ids import AgencyId, Origin, PackageId
 from govbus.document.record import Record
 from govbus.routing.decide import decide, prior_of
@@ -317,3 +318,16 @@ def test_endless_values_take_no_memory(router, workbench, kind):
 
     assert "AVR-1" == decision.findings[0].rule
     assert peak_bytes < 1_000_000
+
+
+def test_nothing_is_kept_about_headers_that_no_other_document_has(directory, workbench):
+    """Place and verdict are kept for documents of one kind; a kind too long to be remembered leaves nothing behind."""
+    fresh = dataclasses.replace(directory)
+    router = _Router(fresh)
+    draft = workbench.draft(1)
+    long = dataclasses.replace(draft, signed={**draft.signed, "ce_long": b"x" * KIND_BYTES_MAX})
+
+    assert Outcome.ACCEPTED is router.decide(long.to_record()).outcome
+    assert (0, 0) == (len(fresh.places), len(fresh.verdicts))
+    assert Outcome.ACCEPTED is _Router(fresh).decide(draft.to_record()).outcome
+    assert (1, 1) == (len(fresh.places), len(fresh.verdicts))
