@@ -8,6 +8,7 @@ command -v make >/dev/null || packages+=(make)
 command -v python3 >/dev/null || packages+=(python3)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
+command -v softhsm2-util >/dev/null || packages+=(softhsm2)
 python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
 
 if [ ${#packages[@]} -eq 0 ]; then

@@ -16,6 +16,8 @@ MESSAGE_LOG = "govbus.log"
 CHECKPOINTS = "govbus.checkpoints"
 QUARANTINE = "govbus.quarantine"
 DIRECTORY = "govbus.directory"
+REVOCATIONS = "govbus.revocations"
+"""Certificate revocation lists and OCSP responses, in the order in which the bus took them into account."""
 
 OUT_PATTERN = r"^govbus\.out\..+$"
 """What a router subscribes to: every agency's outbox, those to come included."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 from dataclasses import dataclass
 from typing import Protocol
@@ -84,6 +85,15 @@ class Certificate:
             raise UntrustedKeyError(f"certificate {anchor.subject} is no CA", rule="SEC-6")
 
 
+class CertificateRole(enum.StrEnum):
+    """What an agency signs with a certificate."""
+
+    SEAL = "seal"
+    """The agency itself, by machine; one by one or in batches."""
+    OFFICER = "officer"
+    """A person who answers for a document; always one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrustedCertificate:
     """A certificate that the directory binds to an agency."""
@@ -92,6 +102,7 @@ class TrustedCertificate:
     agency: AgencyId
     revoked_ms: int | None = None
     """Signatures of this moment and later are refused; earlier ones stay good."""
+    role: CertificateRole = CertificateRole.SEAL
 
     def require_valid_at(self, time_ms: int) -> None:
         """Check the span of validity and revocation at one moment.

@@ -20,6 +20,7 @@ from govbus.routing.directory.entries import (
 )
 from govbus.routing.directory.fields import Cites, FileName, Model, StartMoment
 from govbus.routing.directory.parts import NiemFormatFields
+from govbus.signing.certificates import CertificateRole
 
 VALIDITY_DAYS_DEFAULT = 365
 
@@ -40,6 +41,8 @@ class CertificateLine(Model):
     """File (PEM) that holds it."""
     revoked: StartMoment | None = None
     """Signatures from this moment on are refused."""
+    role: CertificateRole = CertificateRole.SEAL
+    """What is signed with it: seal for the agency itself, officer for a person who answers for a document."""
 
 
 class AgencyFile(AgencyFields):

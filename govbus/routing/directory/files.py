@@ -150,7 +150,9 @@ class DirectoryFiles:
         for index, line in enumerate(model.certificates):
             pem = self._pem(name, f"certificates.{index}.file", line.file)
             if pem is not None:
-                certificates.append(CertificatePart.model_construct(pem=pem, revoked=line.revoked))
+                certificates.append(
+                    CertificatePart.model_construct(pem=pem, revoked=line.revoked, role=line.role)
+                )
         return AgencyEntry.model_construct(**_fields(model, AgencyFields), certificates=tuple(certificates))
 
     def _package(self, name: str) -> PackageEntry | None:

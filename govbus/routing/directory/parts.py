@@ -20,6 +20,7 @@ from govbus.routing.directory.fields import (
     Uri,
     text,
 )
+from govbus.signing.certificates import CertificateRole
 
 PemText = Annotated[str, StringConstraints(max_length=40_000)]
 ImpactWord = Literal["LOW", "MOD", "HIGH"]
@@ -56,6 +57,8 @@ class CertificatePart(Model):
     pem: PemText
     revoked: StartMoment | None = None
     """Signatures from this moment on are refused."""
+    role: CertificateRole = CertificateRole.SEAL
+    """What is signed with it: seal for the agency itself, officer for a person who answers for a document."""
 
 
 class SchemaPart(Model):
