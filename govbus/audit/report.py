@@ -40,6 +40,32 @@ class Check(enum.StrEnum):
     """The directory version that an entry names is known."""
     RETENTION = "retention"
     """The broker still has what the audit needs."""
+    STATEMENT = "statement"
+    """The statement of an entry follows its grammar and is about the place that the entry names."""
+    HEADERS = "headers"
+    """The signed headers are the ones that the statement names."""
+    VALUE = "value"
+    """The value has the length and the hash that the statement names, or was lawfully erased."""
+    SIGNATURE = "signature"
+    """Every signature over a statement or a batch of statements holds."""
+    BATCH = "batch"
+    """The statement stands in its batch, and the batches of an origin follow one another without gap or overlap."""
+    CERTIFICATE = "certificate"
+    """Each signature's certificate is the agency's own, and was valid and unrevoked at the statement's time."""
+    SEQUENCE = "sequence"
+    """The documents of an origin are numbered densely: none is missing, inserted, or out of order."""
+    RECORD = "record"
+    """A record that no signature speaks for is the one that the entry names by its hash."""
+    HEADS = "heads"
+    """The log of the partitions' checkpoints gives the root of every head checkpoint."""
+    COSIGNATURE = "cosignature"
+    """The witnesses that the auditor trusts cosigned, as many as the policy asks for."""
+    TIMESTAMP = "timestamp"
+    """Timestamps over head checkpoints hold, by authorities that the auditor trusts."""
+    TILE = "tile"
+    """Every tile and entry bundle is what the entries give."""
+    ARCHIVE = "archive"
+    """The files of an archive are the ones in its manifests, and the manifests are one chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +83,8 @@ class AuditFinding:
     index: int | None = None
     source: SourcePosition | None = None
     """The outbox record that it is about, where it is about one."""
+    entry: int | None = None
+    """Number of the entry in its log partition, from 0, where it is about one and that is known."""
 
     def to_text(self) -> str:
         """Return one line for people."""
@@ -65,6 +93,8 @@ class AuditFinding:
             place += f"/{self.partition}"
         if self.offset is not None:
             place += f"@{self.offset}"
+        elif self.entry is not None:
+            place += f" entry {self.entry}"
         about = ""
         if self.origin is not None:
             about = f" ({self.origin}" + (f" index {self.index})" if self.index is not None else ")")
@@ -79,6 +109,7 @@ class AuditFinding:
             "topic": self.topic,
             "partition": self.partition,
             "offset": self.offset,
+            "entry": self.entry,
             "origin": self.origin,
             "index": self.index,
             "source": str(self.source) if self.source is not None else None,

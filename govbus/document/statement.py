@@ -22,7 +22,7 @@ INDEX_MAX = 2**63 - 1
 
 _HASH = rb"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 _NUMBER = rb"0|[1-9][0-9]{0,18}"
-_GRAMMAR = re.compile(
+GRAMMAR = re.compile(
     rb"govbus/statement/v1\n"
     rb"origin ([a-z0-9./-]{3,161})\n"
     rb"index (" + _NUMBER + rb")\n"
@@ -33,6 +33,7 @@ _GRAMMAR = re.compile(
     rb"value (" + _HASH + rb")\n"
     rb"time ([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z)\n",
 )
+"""Groups: origin, index, topic, headers, schema, length, value, time. What they must be besides, the parser checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Statement:
         """
         if len(octets) > STATEMENT_BYTES_MAX:
             raise _malformed(f"at most {STATEMENT_BYTES_MAX} bytes are allowed, found {len(octets)}")
-        match = _GRAMMAR.fullmatch(octets)
+        match = GRAMMAR.fullmatch(octets)
         if match is None:
             raise _malformed("the lines do not follow the grammar of docs/specs/statement.md")
         origin_text, index, topic, headers, schema, length, value, time = match.groups()
