@@ -1,0 +1,91 @@
+"""Tiles of a tree in a folder, written so that a part is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from govbus.errors import LogIntegrityError, MissingPartError
+from govbus.message_log.tiles import parse_path
+
+
+class FolderTiles:
+    """The tiles and entry bundles of one log below a folder: its C2SP ``tlog-tiles`` prefix."""
+
+    def __init__(self, folder: Path, *, is_durable: bool = True) -> None:
+        """Use a folder; it is made when the first part is written.
+
+        Args:
+            folder: the prefix, such as ``tiles/bus.example/log/3``.
+            is_durable: force every part to disk at once; False where the caller does so for many together.
+        """
+        self.folder = folder
+        self._is_durable = is_durable
+
+    def read(self, path: str) -> bytes:
+        """Return one part.
+
+        Raises:
+            MissingPartError: if it is not there.
+        """
+        parse_path(path)
+        try:
+            return (self.folder / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as err:
+            raise MissingPartError(f"{self.folder / path} is not there") from err
+
+    def write(self, path: str, octets: bytes) -> bool:
+        """Write one part, unless it is there with the same bytes.
+
+        Returns:
+            Whether it was not there before.
+
+        Raises:
+            LogIntegrityError: if it is there with other bytes; what was published never changes.
+        """
+        parse_path(path)
+        target = self.folder / path
+        try:
+            existing = target.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            write_whole(target, octets, is_durable=self._is_durable)
+            return True
+        if existing != octets:
+            raise LogIntegrityError(
+                f"{target} holds other bytes than the log has now",
+                remedy="keep both and find out who changed the log or the folder",
+            )
+        return False
+
+
+def write_whole(target: Path, octets: bytes, *, is_durable: bool = True) -> None:
+    """Write a file so that it is there whole or not at all, whatever fails meanwhile.
+
+    Args:
+        target: the file; its folders are made.
+        octets: its content.
+        is_durable: on disk when this returns, not only in the system's cache.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(octets)
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if is_durable:
+        sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's list of names to disk, without which a rename may be forgotten in a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
