@@ -131,6 +131,7 @@ def demanded_entry(decision: Decision, record: Record, entry: LogEntry, *, is_in
         recipients=decision.recipients,
         receipt_first=receipt_first,
         agreement=decision.agreement,
+        revocations=entry.revocations,
     )
 
 

@@ -42,6 +42,8 @@ class LogEntry(NamedTuple):
     """First index of the run of documents that one receipt covers; None where the document used up no index."""
     agreement: str | None = None
     """Id of the agreement that an accepted document was sent under; None where it was not accepted."""
+    revocations: int = 0
+    """How many records of ``govbus.revocations``, from its start, the decision rests on."""
 
 
 @dataclass(frozen=True, slots=True)

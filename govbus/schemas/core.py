@@ -55,6 +55,7 @@ def encode_log_entry(entry: LogEntry) -> bytes:
         recipients,
         receipt_first,
         agreement,
+        revocations,
     ) = entry
     parts = [
         _ENTRY_STARTS[decision],
@@ -78,6 +79,7 @@ def encode_log_entry(entry: LogEntry) -> bytes:
         _topics(recipients),
         _NULL if receipt_first is None else _SOME + _long(receipt_first),
         _NULL if agreement is None else _agreement(agreement),
+        _long(revocations),
     )
     return b"".join(parts)
 
@@ -127,6 +129,7 @@ def decode_log_entry(value: bytes | None) -> LogEntry:
         recipients=tuple(fields["recipients"]),
         receipt_first=fields["receipt_first"],
         agreement=fields["agreement"],
+        revocations=fields["revocations"],
     )
 
 

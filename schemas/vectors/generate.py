@@ -151,6 +151,7 @@ def vectors() -> dict[str, object]:
         (refusal,),
         (),
         0,
+        revocations=12,
     )
     entries = [encode_log_entry(entry._replace(time_ms=TIME_MS + number)) for number in range(5)]
     leaves = [leaf_hash(octets) for octets in entries]

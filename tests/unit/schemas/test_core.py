@@ -44,6 +44,7 @@ FULL_ENTRY = LogEntry(
     ("govbus.in.moj.example", "govbus.pub.civil.person"),
     2**40,
     "tax-moj",
+    5_000,
 )
 RUN = Receipt(
     None, "tax.example/main", 40, 24, bytes(range(32)), Outcome.ACCEPTED, (), SOURCE, 1, 1_795_466_700_123
