@@ -38,8 +38,8 @@ class TilePath(NamedTuple):
 
     level: int | None
     """0 to 63, where 0 holds leaf hashes; None for a bundle of entries."""
-    index: int
-    """From 0, left to right."""
+    number: int
+    """From 0, left to right (``<N>``)."""
     width: int = TILE_WIDTH
     """Hashes or entries in it; below 256 for a partial one."""
 
@@ -47,7 +47,7 @@ class TilePath(NamedTuple):
         """Return the path below the log's prefix, such as ``tile/0/x001/234.p/8``."""
         level = "entries" if self.level is None else str(self.level)
         suffix = f".p/{self.width}" if self.width < TILE_WIDTH else ""
-        return f"tile/{level}/{_index_path(self.index)}{suffix}"
+        return f"tile/{level}/{_number_path(self.number)}{suffix}"
 
 
 def tile_path(level: int, index: int, width: int = TILE_WIDTH) -> str:
@@ -60,12 +60,12 @@ def entries_path(index: int, width: int = TILE_WIDTH) -> str:
     return TilePath(None, index, width).to_text()
 
 
-def _index_path(index: int) -> str:
-    """Return an index as path elements of three digits, all but the last with an ``x`` in front."""
-    path = f"{index % 1000:03}"
-    while index >= 1000:  # noqa: PLR2004  # three decimal digits
-        index //= 1000
-        path = f"x{index % 1000:03}/{path}"
+def _number_path(number: int) -> str:
+    """Return a number as path elements of three digits, all but the last with an ``x`` in front."""
+    path = f"{number % 1000:03}"
+    while number >= 1000:  # noqa: PLR2004  # three decimal digits
+        number //= 1000
+        path = f"x{number % 1000:03}/{path}"
     return path
 
 
@@ -83,7 +83,7 @@ def parse_path(path: str) -> TilePath:
             int(digits.replace("/", "").replace("x", "")),
             int(width_text) if width_text else TILE_WIDTH,
         )
-        if (parsed.level or 0) <= TILE_LEVEL_MAX and parsed.index <= SIZE_MAX and parsed.to_text() == path:
+        if (parsed.level or 0) <= TILE_LEVEL_MAX and parsed.number <= SIZE_MAX and parsed.to_text() == path:
             return parsed
     raise LogIntegrityError(f"expected the path of a tile or an entry bundle, found {path[:80]!r}")
 
@@ -139,7 +139,7 @@ def parts_of(size: int, *, start: int = 0, with_entries: bool = True) -> Iterato
     count, older = size, start
     while count:
         for level in levels:
-            yield from (TilePath(level, index) for index in range(older // TILE_WIDTH, count // TILE_WIDTH))
+            yield from (TilePath(level, number) for number in range(older // TILE_WIDTH, count // TILE_WIDTH))
             if count % TILE_WIDTH and count != older:
                 yield TilePath(level, count // TILE_WIDTH, count % TILE_WIDTH)
         count, older = count // TILE_WIDTH, older // TILE_WIDTH

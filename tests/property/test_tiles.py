@@ -102,7 +102,7 @@ def test_writing_in_steps(steps, data):
 
     assert root_of(_LEAVES[:size]) == tree.root() == writer.root()
     for part in parts_of(size):
-        whole = _STORE.get(TilePath(part.level, part.index).to_text())
+        whole = _STORE.get(TilePath(part.level, part.number).to_text())
         if whole is not None:
             assert whole.startswith(store[part.to_text()])
 
