@@ -11,7 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, M
 
 from govbus.document.ids import AgencyId
 from govbus.errors import ConfigError
-from govbus.message_log.cosignature import ML_DSA_44_COSIGNATURE, CosignatureSigner, CosignatureVerifier
+from govbus.message_log.cosignature import (
+    ED25519_COSIGNATURE,
+    ML_DSA_44_COSIGNATURE,
+    CosignatureSigner,
+    CosignatureVerifier,
+    witness_verifier_from_vkey,
+)
 from govbus.message_log.note import (
     Ed25519NoteSigner,
     Ed25519NoteVerifier,
@@ -111,13 +117,13 @@ class LogPublicKeys:
 
 
 def verifier_from_vkey(vkey: str) -> NoteVerifier:
-    """Read a verifier key of either signature type.
+    """Read a verifier key of any signature type that govbus knows: 0x01, 0x04 and 0x06.
 
     Raises:
-        NoteError: if it is malformed or of a signature type that govbus does not know.
+        NoteError: if it is malformed or of another signature type.
     """
-    if parse_vkey(vkey)[1] == ML_DSA_44_COSIGNATURE:
-        return CosignatureVerifier.from_vkey(vkey)
+    if parse_vkey(vkey)[1] in {ED25519_COSIGNATURE, ML_DSA_44_COSIGNATURE}:
+        return witness_verifier_from_vkey(vkey)
     return Ed25519NoteVerifier.from_vkey(vkey)
 
 

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from govbus.errors import NoteError, SignatureError
 from govbus.signing.algorithms import verify
 
-SIGNATURES_MAX = 32
-"""C2SP asks verifiers to take at least 16."""
+SIGNATURES_MAX = 64
+"""C2SP asks verifiers to take at least 16; a policy's 32 witnesses and the log's own keys must fit."""
 NOTE_BYTES_MAX = 262_144
 """Room for that many post-quantum signatures."""
 KEY_NAME_LENGTH_MAX = 255
@@ -90,7 +90,7 @@ class Note:
         """Parse a note.
 
         Raises:
-            NoteError: if it breaks the grammar, is over 262,144 characters, or has more than 32 signatures.
+            NoteError: if it breaks the grammar, is over 262,144 characters, or has more than 64 signatures.
         """
         if len(note) > NOTE_BYTES_MAX:
             raise NoteError(f"a note may have {NOTE_BYTES_MAX} bytes, found {len(note)} characters")
