@@ -98,12 +98,22 @@ class NoteError(VerificationError):
     """A signed note or checkpoint that is malformed or not signed by a known key."""
 
 
+class TimestampError(VerificationError):
+    """An RFC 3161 timestamp that is refused, malformed, or not about what it is shown for."""
+
+
 class SpoolError(GovbusError):
     """The spool cannot do what was asked."""
 
 
 class SpoolFullError(SpoolError):
     """The spool reached its bound in size or age; nothing was taken, nothing was lost."""
+
+    disposition = Disposition.RETRY
+
+
+class SignerUnavailableError(GovbusError):
+    """No key can sign at the moment: a token that is pulled out, or no certificate that is good for a document."""
 
     disposition = Disposition.RETRY
 
@@ -130,6 +140,21 @@ class TransportError(GovbusError):
 
 class FencedError(TransportError):
     """Another process took over this producer's work; it must be replaced, never retried."""
+
+
+class WitnessError(GovbusError):
+    """A witness that cannot be reached, or whose answer is not the cosignature that was asked for."""
+
+    disposition = Disposition.RETRY
+
+
+class WitnessConflictError(WitnessError):
+    """The latest checkpoint that a witness cosigned has another size than was said; nothing about it is verified."""
+
+    def __init__(self, message: str, *, size: int, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.size = size
+        """Size of that checkpoint, as the witness says."""
 
 
 class TransportConfigError(ConfigError):

@@ -204,7 +204,7 @@ def verify_subtree_inclusion(
     Raises:
         ProofError: if it is not shown to, or [start, end) is no subtree.
     """
-    _require_subtree(start, end)
+    require_subtree(start, end)
     verify_inclusion(leaf, index - start, end - start, path, root)
 
 
@@ -258,7 +258,7 @@ def verify_subtree_consistency(
         if proof or subtree_root != EMPTY_ROOT:
             raise ProofError("an empty subtree has the empty root and an empty proof")
         return
-    _require_subtree(start, end)
+    require_subtree(start, end)
     _require_hashes(proof)
     older, newer = _climb(start, end - 1, size - 1, subtree_root, list(proof))
     # Step 4: both climbs must have arrived.
@@ -266,6 +266,18 @@ def verify_subtree_consistency(
         raise ProofError(
             f"the proof does not lead from the subtree [{start}, {end}) to the root of {size} leaves"
         )
+
+
+def require_subtree(start: int, end: int) -> None:
+    """Check that leaves [start, end) are a subtree: it starts at a multiple of the power of two that holds it.
+
+    Implements draft-ietf-plants-merkle-tree-certs section 4.1.
+
+    Raises:
+        ProofError: if they are not a subtree of any tree.
+    """
+    if not 0 <= start < end <= SIZE_MAX or start % (1 << (end - start - 1).bit_length()):
+        raise ProofError(f"[{start}, {end}) is not a subtree of any tree")
 
 
 def _climb(first: int, last: int, tree_last: int, node: bytes, hashes: list[bytes]) -> tuple[bytes, bytes]:
@@ -307,12 +319,6 @@ def _climb(first: int, last: int, tree_last: int, node: bytes, hashes: list[byte
 def _require_inside(index: int, size: int) -> None:
     if not 0 <= index < size <= SIZE_MAX:
         raise ProofError(f"expected a leaf index below {size}, found {index}")
-
-
-def _require_subtree(start: int, end: int) -> None:
-    """A subtree starts at a multiple of the power of two that holds it (the draft, section 4.1)."""
-    if not 0 <= start < end <= SIZE_MAX or start % (1 << (end - start - 1).bit_length()):
-        raise ProofError(f"[{start}, {end}) is not a subtree of any tree")
 
 
 def _require_hashes(proof: Sequence[bytes]) -> None:
