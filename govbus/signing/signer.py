@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol, Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from govbus.errors import ConfigError
-from govbus.signing.algorithms import PrivateKey, algorithm_of, sign
+from govbus.errors import ConfigError, SignatureError
+from govbus.signing.algorithms import PrivateKey, algorithm_of, sign, verify
 from govbus.signing.certificates import Certificate
+
+_PAIR_CHECK: Final = b"govbus/pair-check/v1\n"
+"""Signed once whenever a signer is opened; no statement, batch or note begins like this."""
 
 
 class Signer(Protocol):
@@ -49,18 +53,23 @@ class KeySigner:
             UntrustedKeyError: if the certificate cannot be read.
             AlgorithmError: if the key is outside the pinned list (rule SEC-4).
         """
+        key = load_private_key(key_pem, name=f"the private key of {kid}", password=password)
+        return cls.of_pair(key, Certificate.from_pem(certificate_pem), kid=kid)
+
+    @classmethod
+    def of_pair(cls, key: PrivateKey, certificate: Certificate, *, kid: str) -> Self:
+        """Put a private key and its certificate together, once a signature has shown that they are a pair.
+
+        Raises:
+            ConfigError: if the key is not the certificate's.
+            AlgorithmError: if the key is outside the pinned list (rule SEC-4).
+        """
+        signature = sign(key, _PAIR_CHECK)
         try:
-            key = serialization.load_pem_private_key(key_pem, password)
-        except (ValueError, TypeError) as err:
-            raise ConfigError(
-                f"the private key of {kid} cannot be read",
-                remedy="give an unencrypted PKCS#8 PEM file, or the right password",
-            ) from err
-        algorithm_of(key)
-        certificate = Certificate.from_pem(certificate_pem)
-        if _public_octets(key.public_key()) != _public_octets(certificate.public_key):
-            raise ConfigError(f"the private key of {kid} is not the key of its certificate")
-        return cls(certificate, kid, key)  # type: ignore[arg-type]  # algorithm_of narrowed it
+            verify(certificate.public_key, signature, _PAIR_CHECK)
+        except SignatureError as err:
+            raise ConfigError(f"the private key of {kid} is not the key of its certificate") from err
+        return cls(certificate, kid, key)
 
     def sign(self, message: bytes) -> bytes:
         """Return the JOSE octets of the signature over the message."""
@@ -70,7 +79,23 @@ class KeySigner:
         return f"KeySigner({self.kid!r}, {self.certificate.algorithm})"
 
 
-def _public_octets(key: object) -> bytes:
-    return key.public_bytes(  # type: ignore[attr-defined, no-any-return]  # every public key has it
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+def load_private_key(key_pem: bytes, *, name: str, password: bytes | None = None) -> PrivateKey:
+    """Read a PKCS#8 private key.
+
+    Args:
+        key_pem: PEM, encrypted or not.
+        name: of the key or file, for errors.
+        password: where it is encrypted.
+
+    Raises:
+        ConfigError: if it cannot be read.
+        AlgorithmError: if it is outside the pinned list (rule SEC-4).
+    """
+    try:
+        key = serialization.load_pem_private_key(key_pem, password)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as err:
+        raise ConfigError(
+            f"{name} cannot be read", remedy="give an unencrypted PKCS#8 PEM file, or the right password"
+        ) from err
+    algorithm_of(key)
+    return key  # type: ignore[return-value]  # algorithm_of narrowed it

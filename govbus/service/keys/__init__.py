@@ -1,0 +1,1 @@
+"""Where private keys lie and how they are used: files, hardware tokens, rotation."""
