@@ -23,6 +23,7 @@ from govbus.routing.rules.judge import judge
 from govbus.service.directory.publishing import read_folder
 from govbus.service.document_builder import DocumentBuilder
 from govbus.service.government_directory import write_government_directory
+from govbus.signing.verifier import Verifier
 
 ROUNDS = 7
 _YEAR_MS = 365 * 86_400_000
@@ -99,7 +100,8 @@ def _of_record(record, directory):
     frame_id, avro = unframe(record.value)
     place = find_place(frame_id, envelope, statement, directory)
     value = place.schema.codec.decode(avro)
-    return place, ProvenDocument(envelope.signed, value, avro, envelope.signatures, envelope.kind)
+    signatures = Verifier(directory).check_signatures(envelope, statement)
+    return place, ProvenDocument(envelope.signed, value, avro, signatures, envelope.kind)
 
 
 def _of_document(built, agreement, directory):

@@ -26,6 +26,8 @@ from govbus.routing.rules import cloudevents
 from govbus.routing.rules.catalogue import DETAIL_CHARACTERS_MAX, RULES
 from govbus.routing.rules.facts import ProvenDocument
 from govbus.routing.rules.judge import judge
+from govbus.routing.trust.check import check_status
+from govbus.routing.trust.status import NOTHING_KNOWN, RevocationState
 from govbus.signing.verifier import (
     VerifiedSignatures,
     Verifier,
@@ -119,7 +121,7 @@ class _Steps:
         self.findings: tuple[Finding, ...] = ()
         """Of the rules that are judged all together, once everything before them holds."""
 
-    def run(self, verified: VerifiedSignatures, at_ms: int) -> None:
+    def run(self, verified: VerifiedSignatures, revocations: RevocationState, at_ms: int) -> None:
         """Run every step; raise `RuleError` at the first that refuses, `_Duplicate` where it is one."""
         record, directory = self._record, self._directory
         # Step 1: sizes and headers (LIM-1, LIM-2, CE-2, CE-6, SEC-3).
@@ -139,26 +141,31 @@ class _Steps:
         # Step 5: the headers and the value are the ones in the statement (SEC-3).
         check_headers(envelope, statement)
         avro = check_value(record, envelope, statement)
-        # Step 6: certificates and signatures (SEC-3, SEC-4, SEC-6).
-        Verifier(directory, verified).check_signatures(envelope, statement)
+        # Step 6: certificates and signatures (SEC-3, SEC-4, SEC-6, SEC-10).
+        signatures = Verifier(directory, verified).check_signatures(envelope, statement)
+        # Step 7: none of the certificates was revoked, and that is known well enough (SEC-6, SEC-11).
+        warnings = check_status(
+            signatures, directory.revocation, revocations, time_ms=statement.time_ms, at_ms=at_ms
+        )
         self.is_proven = True
-        # Step 7: one registered schema (CE-5, AVR-4), an agreement in force for these parties (ID-1, DRM-1, DRM-2),
+        # Step 8: one registered schema (CE-5, AVR-4), an agreement in force for these parties (ID-1, DRM-1, DRM-2),
         # and so the recipients.
         place = find_place(frame_id, envelope, statement, directory)
         agreement = place.agreement
         require_in_force(agreement, at_ms)
-        # Step 8: the value decodes (AVR-1).
+        # Step 9: the value decodes (AVR-1).
         value = place.schema.codec.decode(avro)
         self.agreement, self.recipients = agreement.id, agreement.recipients
-        # Step 9: every other rule that is switched on, all of them, so that the sender can mend all at once.
-        self.findings = judge(
-            ProvenDocument(envelope.signed, value, avro, envelope.signatures, envelope.kind),
+        # Step 10: every other rule that is switched on, all of them, so that the sender can mend all at once.
+        found = judge(
+            ProvenDocument(envelope.signed, value, avro, signatures, envelope.kind),
             place,
             directory,
             self._history,
             time_ms=cloudevents.time_ms_of(envelope.signed["ce_time"], at_ms),
             at_ms=at_ms,
         )
+        self.findings = (*warnings, *found) if warnings else found
 
     def _check_sequence(self, envelope: Envelope, statement: Statement) -> None:
         """Compare index and id with the past of the origin.
@@ -202,6 +209,7 @@ def decide(
     *,
     at_ms: int,
     verified: VerifiedSignatures | None = None,
+    revocations: RevocationState = NOTHING_KNOWN,
 ) -> Decision:
     """Decide about one outbox record.
 
@@ -213,12 +221,13 @@ def decide(
         history: the past of the record's origin.
         at_ms: time of the decision, milliseconds since 1970.
         verified: signatures already checked, to be shared between calls; it changes speed, never the decision.
+        revocations: what is known about the status of certificates.
     """
     steps = _Steps(record, directory, history)
     prior: Prior | None = None
     findings: tuple[Finding, ...] = ()
     try:
-        steps.run(verified if verified is not None else VerifiedSignatures(), at_ms)
+        steps.run(verified if verified is not None else VerifiedSignatures(), revocations, at_ms)
         findings = steps.findings
         outcome = _outcome(findings)
     except _Duplicate as duplicate:

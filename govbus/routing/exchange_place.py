@@ -15,6 +15,7 @@ from govbus.document.statement import Statement
 from govbus.errors import DocumentError, MetadataError
 from govbus.routing.directory.model import Agreement, AgreementStatus, Directory, Package
 from govbus.schemas.catalog import DocumentSchema
+from govbus.signing.signature_policy import NO_POLICY, SignaturePolicy
 
 CONTENT_TYPES: Final = frozenset({b"application/avro"})
 PLACES_MAX: Final = 4096
@@ -61,6 +62,16 @@ def find_place(
                 directory.places.clear()
             directory.places[key] = place
     return place
+
+
+def signature_policy(package: Package, agreement: Agreement) -> SignaturePolicy:
+    """Return which signatures a document must carry: what its package asks for, and its agreement besides.
+
+    No directory has a pair of them that excludes each other.
+    """
+    if agreement.signatures is NO_POLICY:
+        return package.signatures
+    return package.signatures.joined(agreement.signatures)
 
 
 def require_in_force(agreement: Agreement, at_ms: int) -> None:

@@ -14,11 +14,14 @@ from govbus.document.record import FRAME_BYTES, SIGNATURE, Envelope, Record, unf
 from govbus.document.statement import Statement
 from govbus.errors import DocumentError, MetadataError, RuleError, SignatureError, UntrustedKeyError
 from govbus.routing.directory.model import Directory
+from govbus.routing.exchange_place import signature_policy
 from govbus.routing.rules.cloudevents import expiry_breaches
 from govbus.schemas.catalog import DocumentSchema
 from govbus.schemas.core import decode_receipt
 from govbus.service.router.batch import RECEIPT_TYPE
+from govbus.signing.certificates import CertificateRole
 from govbus.signing.jws import RECEIPT_TYP, DetachedSignature
+from govbus.signing.signature_policy import SignaturePolicy
 from govbus.signing.verifier import VerifiedSignatures, Verifier
 
 
@@ -85,7 +88,8 @@ def _document(
     """Verify a document.
 
     Steps: (1) headers and statement are well formed, (2) one registered schema, (3) hashes, certificates and
-    signatures hold, (4) the sender speaks for itself, (5) an agreement sends it to this topic, (6) the value decodes.
+    signatures hold, (4) the sender speaks for itself, (5) an agreement sends it to this topic, (6) the signatures are
+    those that package and agreement ask for, (7) the value decodes.
     """
     # Step 1.
     envelope = Envelope.from_headers(record.headers)
@@ -96,15 +100,18 @@ def _document(
     if schema is None:
         raise DocumentError(f"schema id {frame_id} is not registered", rule="AVR-4", field="value")
     # Step 3.
-    Verifier(directory, verified).verify_record(
+    signatures = Verifier(directory, verified).verify_record(
         record, envelope, statement, side="in", schema_hash=schema.codec.hash
     )
     # Step 4.
     if envelope.attribute("source") != statement.origin.source_uri:
         raise MetadataError(f"expected {statement.origin.source_uri}", rule="ID-1", field="ce_source")
     # Step 5.
-    _check_agreement(envelope.attribute("agreementid"), statement, schema, record.topic, directory)
+    agreement_id = envelope.attribute("agreementid")
+    policy = _check_agreement(agreement_id, statement, schema, record.topic, directory)
     # Step 6.
+    policy.require(signatures)
+    # Step 7.
     value = schema.codec.decode(avro)
     return DeliveredDocument(
         position,
@@ -133,8 +140,11 @@ def reject_expired(delivered: Delivered, at_ms: int) -> Delivered:
 
 def _check_agreement(
     agreement_id: str, statement: Statement, schema: DocumentSchema, topic: str, directory: Directory
-) -> None:
-    """Check the parties and the package; the agreement's validity was the router's to judge, at its time."""
+) -> SignaturePolicy:
+    """Check the parties and the package, and return which signatures they ask for.
+
+    The agreement's validity was the router's to judge, at its time.
+    """
     agreement = directory.agreement(agreement_id)
     if agreement is None:
         raise MetadataError("this agreement is not registered", rule="DRM-1", field="ce_agreementid")
@@ -153,6 +163,7 @@ def _check_agreement(
         raise MetadataError(
             f"agreement {agreement.id} does not deliver to this topic", rule="DRM-2", field="topic"
         )
+    return signature_policy(package, agreement)
 
 
 def _receipt(record: Record, directory: Directory) -> Receipt:
@@ -164,9 +175,9 @@ def _receipt(record: Record, directory: Directory) -> Receipt:
     if signature.typ != RECEIPT_TYP:
         raise _refused(f"typ must be {RECEIPT_TYP} over a receipt")
     trusted = directory.certificate(signature.thumbprint)
-    if trusted is None or trusted.agency != directory.bus:
+    if trusted is None or trusted.agency != directory.bus or trusted.role is not CertificateRole.SEAL:
         raise UntrustedKeyError(
-            f"certificate {signature.thumbprint} is not the bus's", rule="SEC-6", field=SIGNATURE
+            f"certificate {signature.thumbprint} is no seal of the bus", rule="SEC-6", field=SIGNATURE
         )
     unframe(record.value)
     signature.verify(trusted.certificate, (record.value or b"")[FRAME_BYTES:])

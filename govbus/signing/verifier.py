@@ -6,18 +6,22 @@ forget. Routers, consumers and auditors all call the same steps.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from govbus.document.record import Envelope, Record, key_of, unframe
 from govbus.document.statement import Statement, headers_hash, value_hash
 from govbus.errors import ProofError, SignatureError, UntrustedKeyError
 from govbus.signing.batch import BatchText
-from govbus.signing.certificates import TrustedCertificate, TrustStore
+from govbus.signing.certificates import CertificateRole, TrustedCertificate, TrustStore
 from govbus.signing.jws import BATCH_TYP, STATEMENT_TYP, DetachedSignature
 from govbus.signing.merkle import PathMemo
+from govbus.signing.signature_policy import ProvenSignature, require_distinct_roles
 
 VERIFIED_MAX = 1024
 """Batches remembered by one verifier; each takes up to about 20 KiB (260 bytes a document)."""
+
+
+_SEAL: Final = CertificateRole.SEAL
 
 
 class VerifiedSignatures:
@@ -32,6 +36,7 @@ class VerifiedSignatures:
         self._verified_max = verified_max
         self._batches: dict[bytes, tuple[BatchText, PathMemo]] = {}
         self._thumbprints: dict[tuple[bytes, bytes], str] = {}
+        self._over_batch: dict[str, ProvenSignature] = {}
 
     def batch(self, text: bytes) -> tuple[BatchText, PathMemo]:
         """Return the parsed batch text and its known tree nodes; errors as for `BatchText.from_bytes`."""
@@ -50,6 +55,14 @@ class VerifiedSignatures:
         """Keep the fact that the signature holds."""
         _make_room(self._thumbprints, self._verified_max)
         self._thumbprints[text, signature] = thumbprint
+
+    def over_batch(self, thumbprint: str, trusted: TrustedCertificate) -> ProvenSignature:
+        """Return the signature of a certificate over a batch; made once, while the directory says the same of it."""
+        known = self._over_batch.get(thumbprint)
+        if known is None or known[0] is not trusted:
+            _make_room(self._over_batch, self._verified_max)
+            known = self._over_batch[thumbprint] = ProvenSignature(trusted, is_over_batch=True)
+        return known
 
 
 def _make_room(facts: dict[Any, Any], most: int) -> None:
@@ -74,8 +87,8 @@ class Verifier:
         *,
         side: str,
         schema_hash: str,
-    ) -> None:
-        """Check everything that the statement and its signatures say about a record.
+    ) -> tuple[ProvenSignature, ...]:
+        """Check everything that the statement and its signatures say about a record, and return the signatures.
 
         Steps: (1) place and key, (2) headers, (3) value, (4) schema, (5) signatures.
 
@@ -101,17 +114,21 @@ class Verifier:
         # Step 4.
         check_schema(statement, schema_hash)
         # Step 5.
-        self.check_signatures(envelope, statement)
+        return self.check_signatures(envelope, statement)
 
-    def check_signatures(self, envelope: Envelope, statement: Statement) -> None:
+    def check_signatures(self, envelope: Envelope, statement: Statement) -> tuple[ProvenSignature, ...]:
         """Check that every signature holds and that the origin's agency sealed the statement.
 
         (1) In batch mode the statement must be the right leaf of the batch. (2) Each signature is over the batch text
         or over the statement, as its ``typ`` says. (3) Its certificate is known, bound to the origin's agency and valid
-        at the statement's time. (4) It holds. (5) In batch mode at least one is over the batch text.
+        at the statement's time. (4) It holds. (5) In batch mode at least one is over the batch text. (6) One is the
+        agency's seal, an officer's is over the statement, and no two are by one certificate.
+
+        Returns:
+            The signatures, for the policy of package and agreement, which is not known here (`SignaturePolicy`).
 
         Raises:
-            VerificationError: naming the rule (SEC-3, SEC-4, SEC-6).
+            VerificationError: naming the rule (SEC-3, SEC-4, SEC-6, SEC-10).
             MetadataError: if the batch text is malformed.
         """
         # Step 1.
@@ -119,34 +136,39 @@ class Verifier:
             self._check_leaf(envelope, envelope.batch, statement)
         elif envelope.path:
             raise _refused("gb-path without gb-batch", "gb-path")
+        # Steps 2 to 4.
         is_sealed = envelope.batch is None
+        proven: tuple[ProvenSignature, ...] = ()
         for octets in envelope.signatures:
-            # Steps 2 to 4.
-            if envelope.batch is not None and self._holds_over_batch(octets, envelope.batch, statement):
-                is_sealed = True
-            else:
-                signature = DetachedSignature.from_bytes(octets)
-                if signature.typ != STATEMENT_TYP:
-                    raise _refused(f"typ must be {STATEMENT_TYP} over a statement")
-                trusted = self._trusted(signature.thumbprint, statement)
-                signature.verify(trusted.certificate, envelope.statement)
+            one = self._proven(octets, envelope, statement)
+            is_sealed = is_sealed or one.is_over_batch
+            proven += (one,)
         # Step 5.
         if not is_sealed:
             raise _refused("gb-batch without a signature over it")
+        # Step 6.
+        if len(proven) != 1 or proven[0].trusted.role is not _SEAL:
+            require_distinct_roles(proven)
+        return proven
 
-    def _holds_over_batch(self, octets: bytes, text: bytes, statement: Statement) -> bool:
-        """Check a signature over the batch text; False where it is over the statement instead."""
-        known = self._verified.thumbprint(text, octets)
-        if known is not None:
-            self._trusted(known, statement)
-            return True
+    def _proven(self, octets: bytes, envelope: Envelope, statement: Statement) -> ProvenSignature:
+        """Check one signature, over the batch text or over the statement."""
+        batch = envelope.batch
+        if batch is not None:
+            known = self._verified.thumbprint(batch, octets)
+            if known is not None:
+                return self._verified.over_batch(known, self._trusted(known, statement))
         signature = DetachedSignature.from_bytes(octets)
-        if signature.typ != BATCH_TYP:
-            return False
+        is_over_batch = batch is not None and signature.typ == BATCH_TYP
+        if not is_over_batch and signature.typ != STATEMENT_TYP:
+            raise _refused(f"typ must be {STATEMENT_TYP} over a statement")
         trusted = self._trusted(signature.thumbprint, statement)
-        signature.verify(trusted.certificate, text)
-        self._verified.remember(text, octets, signature.thumbprint)
-        return True
+        if batch is not None and is_over_batch:
+            signature.verify(trusted.certificate, batch)
+            self._verified.remember(batch, octets, signature.thumbprint)
+        else:
+            signature.verify(trusted.certificate, envelope.statement)
+        return ProvenSignature(trusted, is_over_batch)
 
     def _check_leaf(self, envelope: Envelope, text: bytes, statement: Statement) -> None:
         batch, memo = self._verified.batch(text)

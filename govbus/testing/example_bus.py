@@ -211,7 +211,8 @@ def _files(
     entries = {key: merged(entry, example.get(key) or {}) for key, entry in BASE_ENTRIES.items()}
     certificates: dict[str, bytes] = {"root": example_keys.authority().certificate_pem}
     _certify(entries["agency"], certificates, _sender_keys(algorithms))
-    _certify(entries["consumer"], certificates, {COURT.text: example_keys.issued(COURT.text)})
+    consumer_keys = (COURT.text, "officer-of-another-agency")
+    _certify(entries["consumer"], certificates, {name: example_keys.issued(name) for name in consumer_keys})
     entries["package"].setdefault(
         "schemas",
         [
@@ -240,6 +241,7 @@ def _files(
 def _sender_keys(algorithms: frozenset[Algorithm]) -> dict[str, IssuedKey]:
     keys = {name: example_keys.issued(name) for name in (TAX.text, *example_keys.VALIDITIES)}
     keys["revoked-certificate"] = example_keys.issued("revoked-certificate")
+    keys["officer"] = example_keys.issued("officer")
     for algorithm in sorted(algorithms):
         keys[f"tax-{algorithm.lower()}"] = example_keys.issued(TAX.text, algorithm)
     return keys
@@ -253,6 +255,8 @@ def _certify(agency: dict[str, Any], certificates: dict[str, bytes], keys: Mappi
         lines.append({"file": f"certificates/{name}.pem"})
         if name == "revoked-certificate":
             lines[-1]["revoked"] = "2025-06-01"
+        if name.startswith("officer"):
+            lines[-1]["role"] = "officer"
     agency.setdefault("certificates", lines)
 
 

@@ -6,7 +6,8 @@ rule in question is what answers; *after signing* somebody on the way did.
 Before signing: ``index`` (of the statement), ``statement`` ({line: text}), ``avro_append``, ``avro_replace`` (hex),
 ``header_bytes`` ({header: hex}), ``headers_added`` (number), ``signer`` (``other-agency``, ``unknown``, ``foreign``,
 ``expired-certificate``, ``future-certificate``, ``revoked-certificate``), ``algorithm`` (such as ``ES256``),
-``signature_header`` ({field: value}).
+``signature_header`` ({field: value}), ``signed_by`` (names, ``[seal]`` unless given: see
+`govbus.testing.example_signatures`), ``mode`` (``batch``: seal and twin are over a batch of one).
 
 After signing: ``value_append``, ``value_replace`` (hex, frame included), ``value_bytes`` (number), ``null_value``,
 ``schema_id`` (of the frame), ``drop_header`` (name or names), ``add_header`` ([name, text], or several), ``key``,
@@ -22,16 +23,13 @@ from typing import Any, Final
 
 from govbus.adapters.outgoing import document_id_new
 from govbus.document import topics
-from govbus.document.encoding import base64url, from_base64url, time_text
+from govbus.document.encoding import time_text
 from govbus.document.record import SALT, SALT_BYTES, SIGNATURE, STATEMENT, Headers, Record, frame
 from govbus.document.statement import Statement, headers_hash, value_hash
 from govbus.routing.rules.cloudevents import parse_time_ms
 from govbus.schemas.catalog import DocumentSchema
-from govbus.signing.algorithms import Algorithm
-from govbus.signing.jws import STATEMENT_TYP, sign_detached, signing_input
-from govbus.signing.signer import KeySigner
-from govbus.testing import example_keys
-from govbus.testing.example_bus import BASE_BODY, BASE_HEADERS, BASE_RECORD, COURT, ORIGIN, TAX
+from govbus.testing.example_bus import BASE_BODY, BASE_HEADERS, BASE_RECORD, ORIGIN, TAX
+from govbus.testing.example_signatures import signature_headers
 from govbus.testing.example_yaml import merged
 
 RAW_KEYS: Final = frozenset(
@@ -45,6 +43,8 @@ RAW_KEYS: Final = frozenset(
         "signer",
         "algorithm",
         "signature_header",
+        "signed_by",
+        "mode",
         "value_append",
         "value_replace",
         "value_bytes",
@@ -58,8 +58,6 @@ RAW_KEYS: Final = frozenset(
     }
 )
 _RANDOM_BYTES: Final = 10
-_SMALL_ORDER_R: Final = bytes([1, *bytes(31)])
-"""The neutral element of edwards25519, which some verifiers accept as R."""
 
 
 def make_record(
@@ -91,7 +89,7 @@ def make_record(
         *signed.items(),
         (STATEMENT, statement),
         (SALT, salt),
-        (SIGNATURE, _signature(statement, raw, time_ms=time_ms)),
+        *signature_headers(statement, raw, number=raw.get("index", index), time_ms=time_ms),
     )
     record = Record(
         topic=topics.outbox(TAX),
@@ -242,40 +240,6 @@ def _rewritten(statement: bytes, lines: Mapping[str, Any]) -> bytes:
         for line in statement.decode("ascii").splitlines()
     ]
     return "".join(f"{line}\n" for line in kept).encode("ascii")
-
-
-def _signer(raw: Mapping[str, Any]) -> KeySigner:
-    match raw.get("signer"):
-        case None:
-            return example_keys.signer(TAX.text, Algorithm(raw.get("algorithm", Algorithm.ED25519)))
-        case "other-agency":
-            return example_keys.signer(COURT.text)
-        case "foreign":
-            key = example_keys.foreign()
-            return KeySigner.from_pem(key.key_pem, key.certificate_pem, kid="foreign")
-        case name:
-            return example_keys.signer(str(name))
-
-
-def _signature(statement: bytes, raw: Mapping[str, Any], *, time_ms: int) -> bytes:
-    """Return the ``gb-sig`` header; with ``signature_header``, over a protected header that says something else."""
-    signer = _signer(raw)
-    signature = sign_detached(signer, statement, typ=STATEMENT_TYP, at_ms=time_ms)
-    protected, _, octets = signature.split(b".")
-    if "signature_header" in raw:
-        fields = json.loads(from_base64url(protected.decode("ascii"))) | raw["signature_header"]
-        protected = base64url(json.dumps(fields, separators=(",", ":")).encode("utf-8")).encode("ascii")
-        octets = base64url(signer.sign(signing_input(protected, statement))).encode("ascii")
-    match raw.get("signature"):
-        case "flip":
-            changed = bytearray(from_base64url(octets.decode("ascii")))
-            changed[-1] ^= 1
-            octets = base64url(bytes(changed)).encode("ascii")
-        case "small-order":
-            octets = base64url(_SMALL_ORDER_R + bytes(32)).encode("ascii")
-        case _:
-            pass
-    return protected + b".." + octets
 
 
 def _tampered(record: Record, raw: Mapping[str, Any], avro: bytes) -> Record:

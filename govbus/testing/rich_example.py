@@ -162,6 +162,7 @@ RICH_EXAMPLE: Final[dict[str, Any]] = {
     "package": {
         "topics": [{"taxonomy": "example-topics", "topic": "taxes"}],
         "query_points": [{"address": "https://tax.example/api/assessments", "languages": ["OData 4.0"]}],
+        "signatures": {"twin": "optional", "mode": "batch"},
     },
     "agreement": {
         "profiles": ["core", "cui"],
@@ -179,6 +180,7 @@ RICH_EXAMPLE: Final[dict[str, Any]] = {
         },
         "frequency": "R/P1D",
         "frequency_tolerance_percent": 20,
+        "signatures": {"seal": "required", "officer": "required", "twin": "required"},
     },
     "schemas": [
         BASE_SCHEMA,

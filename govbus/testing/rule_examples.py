@@ -26,6 +26,7 @@ from govbus.schemas.catalog import DocumentSchema
 from govbus.signing.algorithms import Algorithm
 from govbus.testing.example_bus import BASE_AT_MS, ORIGIN, ExampleBus
 from govbus.testing.example_documents import make_record, required_time_ms
+from govbus.testing.example_signatures import TWIN_ALGORITHM
 from govbus.testing.example_yaml import example_fields
 from govbus.testing.scenarios import SCENARIOS
 
@@ -141,5 +142,8 @@ def _at_ms(document: Mapping[str, Any]) -> int:
 def _algorithms(example: Mapping[str, Any]) -> frozenset[Algorithm]:
     """Return the algorithms that the example's documents are signed with besides the usual one."""
     documents = [*(example.get("before") or []), example]
-    named = [(document.get("raw") or {}).get("algorithm") for document in documents]
-    return frozenset(Algorithm(name) for name in named if name is not None) - {Algorithm.ED25519}
+    raws = [document.get("raw") or {} for document in documents]
+    named = {Algorithm(raw["algorithm"]) for raw in raws if "algorithm" in raw}
+    if any("twin" in raw.get("signed_by", ()) for raw in raws):
+        named.add(TWIN_ALGORITHM)
+    return frozenset(named - {Algorithm.ED25519})

@@ -23,6 +23,7 @@ from govbus.routing.directory.model import (
     TopicReference,
 )
 from govbus.schemas.catalog import DocumentSchema
+from govbus.signing.signature_policy import NO_POLICY, SignaturePolicy
 
 
 def contract_of(directory: Directory, agreement: Agreement, *, broker: str | None = None) -> dict[str, Any]:
@@ -116,6 +117,18 @@ def _agreement_values(agreement: Agreement) -> dict[str, Any]:
         "frequencyTolerancePercent": agreement.frequency_tolerance_percent,
         "reviewDue": None if agreement.review_due_ms is None else time_text(agreement.review_due_ms),
         "recordsSchedule": _schedule(agreement.records_schedule),
+        "signatures": _signatures(agreement.signatures),
+    }
+
+
+def _signatures(policy: SignaturePolicy) -> dict[str, str] | None:
+    """Return which signatures documents must carry, None where it is the seal alone."""
+    if policy == NO_POLICY:
+        return None
+    return {
+        "officer": "required" if policy.is_officer_required else "optional",
+        "twin": "required" if policy.is_twin_required else "optional",
+        "mode": policy.mode.value,
     }
 
 
@@ -180,6 +193,7 @@ def _package_values(package: Package) -> dict[str, Any]:
         "topics": [_topic(one) for one in package.topics],
         "queryPoints": [_query_point(one) for one in package.query_points],
         "compatibility": package.compatibility.value,
+        "signatures": _signatures(package.signatures),
         "steward": {
             "agency": package.steward.text,
             "contact": {"name": contact.name, "email": contact.email},

@@ -20,6 +20,7 @@ AGREEMENT_PROPERTIES: Final = {
     "frequencyTolerancePercent": "frequency_tolerance_percent",
     "reviewDue": "review_due",
     "recordsSchedule": "records_schedule",
+    "signatures": "signatures",
 }
 """Custom properties of the contract, and the field of the agreement that each of them holds."""
 PACKAGE_PROPERTIES: Final = {
@@ -33,6 +34,7 @@ PACKAGE_PROPERTIES: Final = {
     "topics": "topics",
     "queryPoints": "query_points",
     "compatibility": "compatibility",
+    "signatures": "signatures",
     "steward": "steward",
 }
 """Custom properties of the schema object, and the field of the package that each of them holds."""

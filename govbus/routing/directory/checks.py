@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 
 from govbus.document.ids import AgencyId
-from govbus.errors import RuleError, SchemaError, UntrustedKeyError
+from govbus.errors import RuleError, SchemaError
 from govbus.routing.directory.entries import (
     AgencyEntry,
     AgreementEntry,
@@ -25,10 +25,13 @@ from govbus.routing.directory.entries import (
 from govbus.routing.directory.fields import repeated
 from govbus.routing.directory.parts import TopicReferencePart
 from govbus.routing.directory.problems import Problem
+from govbus.routing.directory.values import signatures_of
+from govbus.routing.trust.path import certificate_of, issuers_of
 from govbus.schemas.canonical import canonical_json
 from govbus.schemas.catalog import DocumentSchema, schema_uri
 from govbus.schemas.codec import AvroCodec
-from govbus.signing.certificates import Certificate, TrustedCertificate
+from govbus.signing.certificates import CertificateRole, TrustedCertificate
+from govbus.signing.signature_policy import POLICY_RULE
 
 
 class EntryChecks:
@@ -51,6 +54,7 @@ class EntryChecks:
         self._assets = {entry.id for entry in content.assets}
         self._packages = {entry.id for entry in content.packages}
         self._topics = {entry.id: {topic.id for topic in entry.topics} for entry in content.taxonomies}
+        self._signatures = {entry.id: signatures_of(entry.signatures) for entry in content.packages}
         self._taken: dict[tuple[str, int | str], str] = {}
         """What identifies a schema, and the schema that has it."""
         self._check()
@@ -94,11 +98,13 @@ class EntryChecks:
             field = f"certificates.{index}"
             try:
                 certificate = certificate_of(part.pem)
-                _verify_issued(part.pem, self._content.bus.anchors)
+                issuers = issuers_of(part.pem, part.chain, self._content.bus.anchors, part.role)
             except RuleError as err:
                 self._problem(agency, field, err.message, err.rule)
                 continue
-            trusted = TrustedCertificate(certificate, AgencyId(agency.id), part.revoked, part.role)
+            trusted = TrustedCertificate(
+                certificate, AgencyId(agency.id), part.revoked, part.role, issuers
+            )
             other = self.certificates.setdefault(certificate.thumbprint, trusted)
             if other is not trusted:
                 self._problem(
@@ -111,8 +117,12 @@ class EntryChecks:
             return
         if bus.id not in self._agencies:
             self._problem(bus, "id", f"the bus is an agency too, and agency {bus.id} is missing")
-        elif not any(trusted.agency.text == bus.id for trusted in self.certificates.values()):
-            self._problem(bus, "id", f"agency {bus.id} needs a certificate, because the bus signs receipts")
+        elif not any(
+            trusted.agency.text == bus.id and trusted.role is CertificateRole.SEAL
+            for trusted in self.certificates.values()
+        ):
+            detail = f"agency {bus.id} needs a certificate of role seal, because the bus signs receipts"
+            self._problem(bus, "id", detail)
 
     def _require(
         self, kind: str, known: Collection[str], entry: Entry, field: str, name: str, rule: str
@@ -186,8 +196,19 @@ class EntryChecks:
         for index in repeated(party.agency for party in agreement.consumers):
             detail = f"agency {agreement.consumers[index].agency} stands twice"
             self._problem(agreement, f"consumers.{index}.agency", detail)
+        self._check_signatures(agreement)
         if agreement.valid_to < agreement.valid_from:
             self._problem(agreement, "valid_to", "lies before valid_from", "DRM-3")
+
+    def _check_signatures(self, agreement: AgreementEntry) -> None:
+        """Check that the parties ask for signatures that the package lets them have."""
+        asked = self._signatures.get(agreement.package)
+        if asked is not None and agreement.signatures is not None:
+            try:
+                asked.joined(signatures_of(agreement.signatures))
+            except ValueError:
+                detail = f"package {agreement.package} asks for {asked.mode}"
+                self._problem(agreement, "signatures.mode", detail, POLICY_RULE)
 
 
 def _above(topic: str, broader: dict[str, str | None]) -> Iterator[str]:
@@ -200,36 +221,7 @@ def _above(topic: str, broader: dict[str, str | None]) -> Iterator[str]:
         above = broader.get(above)
 
 
-@functools.lru_cache(maxsize=4096)
-def certificate_of(pem: str) -> Certificate:
-    """Return the certificate; versions of a directory differ little, and parsing is slow.
-
-    Raises:
-        RuleError: if it cannot be parsed, or its key is outside the pinned list.
-    """
-    return Certificate.from_pem(pem)
-
-
 @functools.lru_cache(maxsize=512)
 def _codec(canonical: bytes) -> AvroCodec:
     """Return the codec of a schema given as canonical JSON; versions of a directory share most of them."""
     return AvroCodec(json.loads(canonical))
-
-
-def _verify_issued(pem: str, anchors: Iterable[str]) -> None:
-    for anchor in anchors:
-        if _is_issued_by(pem, anchor):
-            return
-    raise UntrustedKeyError(
-        f"certificate {certificate_of(pem).subject} was not issued by an anchor of the bus", rule="SEC-6"
-    )
-
-
-@functools.lru_cache(maxsize=16_384)
-def _is_issued_by(pem: str, anchor: str) -> bool:
-    """Return whether the anchor issued the certificate: one of several anchors did."""
-    try:
-        certificate_of(pem).verify_issued_by(certificate_of(anchor))
-    except RuleError:
-        return False
-    return True

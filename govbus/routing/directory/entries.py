@@ -49,7 +49,9 @@ from govbus.routing.directory.parts import (
     QueryPointPart,
     RecordsSchedulePart,
     RestrictionPart,
+    RevocationPart,
     SchemaPart,
+    SignaturesPart,
     StewardPart,
     TopicPart,
     TopicReferencePart,
@@ -78,6 +80,8 @@ class BusFields(Model):
     """Name of the governing authority, which signs the directory."""
     profiles: Profiles = (Profile.CORE,)
     """Rules that are switched on for the whole bus; core always is."""
+    revocation: Annotated[RevocationPart | None, Cites("SEC-11")] = None
+    """Of which certificates the status must be known; of those that declare where it is to be had, unless given."""
 
 
 class BusEntry(BusFields):
@@ -211,6 +215,8 @@ class PackageFields(Model):
     """Where the same data can be asked for."""
     compatibility: Annotated[Compatibility, Cites("AVR-2")] = Compatibility.FULL_TRANSITIVE
     """What a new version of the schema must keep (rule AVR-2)."""
+    signatures: Annotated[SignaturesPart | None, Cites("SEC-10")] = None
+    """Which signatures its documents must carry; the agency's seal alone unless given."""
 
 
 class PackageEntry(PackageFields):
@@ -269,6 +275,8 @@ class AgreementEntry(Model):
     """As in the package, where the agreement has one of its own (rule DRM-7)."""
     frequency_tolerance_percent: Annotated[int, Field(ge=0, le=1_000)] = 50
     """How much later than the frequency says a document may come, in percent of the interval (rule DRM-7)."""
+    signatures: Annotated[SignaturesPart | None, Cites("SEC-10")] = None
+    """Which signatures documents must carry besides those that the package asks for."""
 
 
 class CodesEntry(Model):

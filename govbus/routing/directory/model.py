@@ -20,9 +20,11 @@ from govbus.document.ids import AgencyId, PackageId
 from govbus.errors import DirectoryError
 from govbus.routing.codes import CodeLists
 from govbus.routing.rules.rule import Profile
+from govbus.routing.trust.policy import DEFAULT_POLICY, RevocationPolicy
 from govbus.schemas.catalog import SchemaCatalog
 from govbus.schemas.compatibility import Compatibility
 from govbus.signing.certificates import TrustedCertificate
+from govbus.signing.signature_policy import NO_POLICY, SignaturePolicy
 
 
 class Delivery(enum.StrEnum):
@@ -284,6 +286,8 @@ class Package:
     compatibility: Compatibility = Compatibility.FULL_TRANSITIVE
     """What a new version of the schema must keep (rule AVR-2)."""
     niem: tuple[NiemFormat, ...] = ()
+    signatures: SignaturePolicy = NO_POLICY
+    """Which signatures its documents must carry (rule SEC-10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +332,8 @@ class Agreement:
     frequency_tolerance_percent: int = 50
     review_due_ms: int | None = None
     """When the parties look at it again (CA-3 c)."""
+    signatures: SignaturePolicy = NO_POLICY
+    """What the parties ask for besides the signatures that the package asks for (rule SEC-10)."""
     recipients: tuple[str, ...] = field(init=False)
     """Topics: the inboxes of the consumers, or the publication topic of the package; apart for tests."""
 
@@ -363,6 +369,8 @@ class Directory:
     assets: Mapping[str, DataAsset] = field(default_factory=dict)
     profiles: frozenset[Profile] = frozenset({Profile.CORE})
     """Rules switched on for the whole bus."""
+    revocation: RevocationPolicy = DEFAULT_POLICY
+    """Of which certificates the status must be known (rule SEC-11)."""
     codes: CodeLists = field(default_factory=CodeLists.shipped)
     places: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Where documents of one kind stand; kept by `govbus.routing.exchange_place` alone."""

@@ -20,10 +20,14 @@ from govbus.routing.directory.fields import (
     Uri,
     text,
 )
+from govbus.routing.trust.path import CHAIN_CERTIFICATES_MAX
+from govbus.routing.trust.policy import GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX, RevocationMode
 from govbus.signing.certificates import CertificateRole
+from govbus.signing.signature_policy import SignatureMode
 
 PemText = Annotated[str, StringConstraints(max_length=40_000)]
 ImpactWord = Literal["LOW", "MOD", "HIGH"]
+SignatureWord = Literal["required", "optional"]
 
 
 class ContactPart(Model):
@@ -59,6 +63,17 @@ class CertificatePart(Model):
     """Signatures from this moment on are refused."""
     role: CertificateRole = CertificateRole.SEAL
     """What is signed with it: seal for the agency itself, officer for a person who answers for a document."""
+    chain: Annotated[tuple[PemText, ...], Field(max_length=CHAIN_CERTIFICATES_MAX)] = ()
+    """Certificates between it and an anchor of the bus, nearest first."""
+
+
+class RevocationPart(Model):
+    """Of which certificates the status must be known when a document is decided on (rule SEC-11)."""
+
+    mode: RevocationMode = RevocationMode.DECLARED
+    """Of none, of those that declare where it is to be had (CRL, OCSP), or of all (required)."""
+    grace_hours: Annotated[int, Field(ge=0, le=GRACE_HOURS_MAX)] = GRACE_HOURS_DEFAULT
+    """For how long after its time a status still serves; documents are then accepted with a warning."""
 
 
 class SchemaPart(Model):
@@ -68,6 +83,19 @@ class SchemaPart(Model):
     version: Annotated[int, Field(ge=1, le=9999)]
     definition: dict[str, Any]
     """The whole document schema: shared metadata and payload."""
+
+
+class SignaturesPart(Model):
+    """Which signatures documents must carry (rule SEC-10)."""
+
+    seal: Literal["required"] = "required"
+    """The agency's own signature, which every document has."""
+    officer: SignatureWord = "optional"
+    """The signature of a person who answers for the document: by a certificate of role officer, over the statement."""
+    twin: SignatureWord = "optional"
+    """A second seal, by a certificate of an ML-DSA key, which a quantum computer does not break."""
+    mode: SignatureMode = SignatureMode.ANY
+    """What seal and twin are over: single for the statement, batch for a batch text, any for either."""
 
 
 class TopicPart(Model):

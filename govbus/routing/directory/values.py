@@ -9,6 +9,7 @@ from govbus.routing.directory.entries import (
     AgencyEntry,
     AgreementEntry,
     AssetEntry,
+    BusEntry,
     CodesEntry,
     PackageEntry,
     TaxonomyEntry,
@@ -39,8 +40,17 @@ from govbus.routing.directory.parts import (
     QueryPointPart,
     RecordsSchedulePart,
     RestrictionPart,
+    SignaturesPart,
     TopicReferencePart,
 )
+from govbus.routing.trust.policy import DEFAULT_POLICY, RevocationPolicy
+from govbus.signing.signature_policy import NO_POLICY, SignaturePolicy
+
+
+def revocation_policy_of(entry: BusEntry) -> RevocationPolicy:
+    """Return what a bus asks of the status of certificates."""
+    part = entry.revocation
+    return DEFAULT_POLICY if part is None else RevocationPolicy(part.mode, part.grace_hours)
 
 
 def agency_of(entry: AgencyEntry) -> Agency:
@@ -115,7 +125,15 @@ def package_of(entry: PackageEntry) -> Package:
         query_points=tuple(map(_query_point, entry.query_points)),
         compatibility=entry.compatibility,
         niem=tuple(map(_niem_format, entry.niem)),
+        signatures=signatures_of(entry.signatures),
     )
+
+
+def signatures_of(part: SignaturesPart | None) -> SignaturePolicy:
+    """Return which signatures are required besides the seal, which always is."""
+    if part is None:
+        return NO_POLICY
+    return SignaturePolicy(part.officer == "required", part.twin == "required", part.mode)
 
 
 def agreement_of(entry: AgreementEntry, delivery: Delivery) -> Agreement:
@@ -153,6 +171,7 @@ def agreement_of(entry: AgreementEntry, delivery: Delivery) -> Agreement:
         frequency=entry.frequency,
         frequency_tolerance_percent=entry.frequency_tolerance_percent,
         review_due_ms=entry.review_due,
+        signatures=signatures_of(entry.signatures),
     )
 
 

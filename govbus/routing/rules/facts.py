@@ -18,6 +18,7 @@ from govbus.routing.directory.model import Agency, Agreement, DataAsset, Directo
 from govbus.routing.history import History
 from govbus.routing.rules.rule import Profile
 from govbus.schemas.catalog import DocumentSchema
+from govbus.signing.signature_policy import ProvenSignature
 
 TEMPLATE_FIELDS = (
     "creator",
@@ -84,7 +85,8 @@ class ProvenDocument(NamedTuple):
     value: Mapping[str, Any]
     """``{"record": RecordMetadata, "body": payload}``."""
     avro: bytes
-    signatures: tuple[bytes, ...]
+    signatures: tuple[ProvenSignature, ...]
+    """Of the statement or its batch, each proven to hold."""
     kind: HeaderKind | None = None
     """Of the signed headers, where the caller has it."""
 
@@ -111,7 +113,7 @@ class DocumentFacts:
         self.avro = proven.avro
         """The value as bytes, without the frame."""
         self.signatures = proven.signatures
-        """Detached JWS, each proven to hold."""
+        """Of the statement or its batch, each proven to hold."""
         self.time_ms = time_ms
         """``ce_time``, milliseconds since 1970."""
         self.at_ms = at_ms

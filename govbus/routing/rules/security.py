@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from govbus.document.decision import LogEntry
 from govbus.document.finding import Breach, Outcome, Severity
-from govbus.errors import LogIntegrityError, RuleError
+from govbus.errors import LogIntegrityError
 from govbus.routing.directory.model import Impact, SecurityCategory
+from govbus.routing.exchange_place import signature_policy
 from govbus.routing.rules.cloudevents import CLASSIFICATIONS
 from govbus.routing.rules.cui import cui_marking
 from govbus.routing.rules.facts import DocumentCheck, DocumentFacts, TemplateFacts
 from govbus.routing.rules.rule import Basis, Moment, Profile, Rule
 from govbus.signing.algorithms import Algorithm
 from govbus.signing.certificates import Certificate
-from govbus.signing.jws import DetachedSignature
+from govbus.signing.signature_policy import NO_POLICY, POLICY_RULE, ProvenSignature, SignaturePolicy
 
 ENCRYPTION_ATTRIBUTE: Final = "encryption"
 """CloudEvents attribute of a document whose payload is encrypted end to end."""
@@ -151,6 +152,24 @@ RULES = (
         passing="agreement: {encryption: true}\nheaders: {ce_encryption: hpke}",
         failing="headers: {ce_encryption: hpke}",
     ),
+    Rule(
+        id="SEC-10",
+        citation="NIST SP 800-53 AU-10, AU-10(1); eIDAS articles 25 and 35",
+        severity=Severity.REFUSE,
+        basis=Basis.PROFILE,
+        profile=Profile.CORE,
+        moments=(Moment.REGISTRATION, Moment.DOCUMENT),
+        explanation="A document carries the signatures that its package and its agreement ask for, each by a "
+        "certificate of its own: always the agency's seal; where asked, an officer's, who is a person and answers for "
+        "this document, so it is over the statement and never over a batch; where asked, a twin, which is a second "
+        "seal by an ML-DSA key. The mode says whether seals are over the statement or over a batch. That an officer's "
+        "signature is asked for is a choice of the parties; what it means is law: a seal says from whom, a signature "
+        "says who answers for it.",
+        accepted="The seal in the package's mode, and beside it every signature that package or agreement ask for: "
+        "name officer and twin in the agency profile.",
+        passing="package: {signatures: {officer: required}}\nraw: {signed_by: [seal, officer]}",
+        failing="package: {signatures: {officer: required}}",
+    ),
 )
 """The rules of this family."""
 
@@ -178,6 +197,15 @@ def document_checks(facts: TemplateFacts) -> Iterator[DocumentCheck]:
     """Yield what is left to look at in every document of the template."""
     if Profile.NSS in facts.profiles:
         yield _nss_breaches
+    policy = signature_policy(facts.package, facts.agreement)
+    if policy != NO_POLICY:
+        yield lambda document: signature_breaches(policy, document.signatures)
+
+
+def signature_breaches(policy: SignaturePolicy, signatures: Sequence[ProvenSignature]) -> Iterator[Breach]:
+    """Yield which signatures a document lacks (rule SEC-10); what holds whatever is asked for, the verifier checked."""
+    for detail in policy.lacks(signatures):
+        yield Breach(POLICY_RULE, "gb-sig", detail)
 
 
 def certificate_breaches(certificate: Certificate, field: str) -> Iterator[Breach]:
@@ -247,13 +275,6 @@ def _beyond_agreement(facts: TemplateFacts) -> Iterator[Breach]:
 
 
 def _nss_breaches(facts: DocumentFacts) -> Iterable[Breach]:
-    if any(_algorithm(signature) in NSS_ALGORITHMS for signature in facts.signatures):
+    if any(signature.algorithm in NSS_ALGORITHMS for signature in facts.signatures):
         return ()
     return (Breach("SEC-5", "gb-sig", "expected a signature by an ML-DSA-87 key"),)
-
-
-def _algorithm(signature: bytes) -> Algorithm | None:
-    try:
-        return DetachedSignature.from_bytes(signature).algorithm
-    except RuleError:  # proven already, so this cannot be; it would not be what is looked for
-        return None

@@ -4,7 +4,7 @@ import pytest
 
 from govbus.document.ids import AgencyId
 from govbus.signing.algorithms import Algorithm
-from govbus.signing.certificates import Certificate, TrustedCertificate
+from govbus.signing.certificates import Certificate, CertificateRole, TrustedCertificate
 from govbus.signing.issuing import CertificateAuthority
 from govbus.signing.signer import KeySigner
 
@@ -18,10 +18,10 @@ class Trust:
     def __init__(self):
         self.entries = {}
 
-    def add(self, signer, agency, revoked_ms=None):
+    def add(self, signer, agency, revoked_ms=None, role=CertificateRole.SEAL):
         certificate = signer.certificate
         self.entries[certificate.thumbprint] = TrustedCertificate(
-            certificate, AgencyId.from_text(agency), revoked_ms
+            certificate, AgencyId.from_text(agency), revoked_ms, role
         )
 
     def certificate(self, thumbprint):

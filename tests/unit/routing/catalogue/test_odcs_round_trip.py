@@ -40,6 +40,15 @@ _schedules = st.fixed_dictionaries(
     {"authority": _prose, "retention_type": _prose, "final_disposition": _prose},
     optional={"years": st.integers(0, 1000), "event_type": _prose},
 )
+_signatures = st.fixed_dictionaries(
+    {},
+    optional={
+        "seal": st.just("required"),
+        "officer": st.sampled_from(["required", "optional"]),
+        "twin": st.sampled_from(["required", "optional"]),
+        "mode": st.sampled_from(["any", "single", "batch"]),
+    },
+)
 
 
 @st.composite
@@ -81,6 +90,7 @@ def agreements(draw):
                 "records_schedule": _schedules,
                 "frequency": _frequencies,
                 "frequency_tolerance_percent": st.integers(0, 1000),
+                "signatures": _signatures,
             },
         )
     )
@@ -278,7 +288,7 @@ def test_what_the_directory_asks_for_is_told_where_the_contract_has_it():
         ),
         (
             lambda one: one["customProperties"].append({"property": "mode", "value": "test"}),
-            "customProperties.12.value",
+            "customProperties.13.value",
         ),
         (
             lambda one: one["slaProperties"].append({"property": "retention", "value": 3, "unit": "y"}),
@@ -373,7 +383,7 @@ def test_what_the_directory_has_no_place_for_is_named():
         "description.limitations",
         "team.members.2",
         "slaProperties.4 (latency)",
-        "customProperties.12.value (costCentre)",
+        "customProperties.13.value (costCentre)",
     } == set(found.left_out)
 
 

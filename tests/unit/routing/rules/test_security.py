@@ -20,9 +20,11 @@ from govbus.routing.rules.security import (
     template_breaches,
 )
 from govbus.signing.algorithms import Algorithm
+from govbus.signing.certificates import TrustedCertificate
 from govbus.signing.issuing import CertificateAuthority
-from govbus.signing.jws import STATEMENT_TYP, sign_detached
+from govbus.signing.signature_policy import NO_POLICY, ProvenSignature
 from govbus.signing.signer import KeySigner
+from govbus.testing.example_bus import TAX
 
 AT_MS = 1_795_466_700_000
 MODERATE = SecurityCategory(Impact.MOD, Impact.MOD, Impact.MOD)
@@ -36,6 +38,7 @@ def _agreement(**fields):
         "cui_categories": frozenset({"PRVCY"}),
         "cui_dissemination": frozenset({"FED ONLY"}),
         "is_encryption_allowed": False,
+        "signatures": NO_POLICY,
     }
     return SimpleNamespace(**(good | fields))
 
@@ -46,6 +49,7 @@ def _template(sc=("MOD", "MOD", "LOW"), agreement=None, profiles=(), **attribute
         attributes=good | attributes,
         record={"sc": dict(zip("cia", sc, strict=True))},
         agreement=agreement or _agreement(),
+        package=SimpleNamespace(signatures=NO_POLICY),
         profiles=frozenset(profiles),
     )
 
@@ -129,7 +133,7 @@ def test_certificates_for_long(algorithm, not_after_ms, expected):
 def test_national_security_systems_want_one_algorithm():
     """In profile nss one of the signatures is by an ML-DSA-87 key; elsewhere nobody asks."""
     small, large = (
-        sign_detached(_signer(algorithm), b"x", typ=STATEMENT_TYP, at_ms=AT_MS)
+        ProvenSignature(TrustedCertificate(_signer(algorithm).certificate, TAX), is_over_batch=False)
         for algorithm in (Algorithm.ED25519, Algorithm.ML_DSA_87)
     )
     template = _template(profiles=[Profile.NSS])
