@@ -1,0 +1,100 @@
+"""An evidence bundle as one ZIP file: the same evidence always gives the same octets."""
+
+from __future__ import annotations
+
+import importlib.resources
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from govbus.audit.bundle.contents import FILE_BYTES_MAX, FILES_MAX, SUMS, Evidence, files_of, sums_of
+from govbus.audit.bundle.page import page_of
+from govbus.errors import ConfigError
+
+SCRIPT: Final = "verify.sh"
+PAGE: Final = "index.html"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a ZIP file can state: when the evidence was packed is no part of it."""
+_MODE_FILE: Final = 0o100644 << 16
+_MODE_SCRIPT: Final = 0o100755 << 16
+
+
+def bundle_files(evidence: Evidence) -> dict[str, bytes]:
+    """Return every file of a bundle: the evidence, the page for people, the script, and the sums over all of them."""
+    files = files_of(evidence)
+    files[PAGE] = page_of(evidence).encode("utf-8")
+    files[SCRIPT] = importlib.resources.files("govbus.audit.bundle").joinpath(SCRIPT).read_bytes()
+    files[SUMS] = sums_of(files)
+    return files
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Return a ZIP file of the files, in the order of their names, without times."""
+    octets = io.BytesIO()
+    with zipfile.ZipFile(octets, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(files.items()):
+            about = zipfile.ZipInfo(name, _EPOCH)
+            about.compress_type = zipfile.ZIP_DEFLATED
+            about.external_attr = _MODE_SCRIPT if name == SCRIPT else _MODE_FILE
+            about.create_system = 3
+            archive.writestr(about, content)
+    return octets.getvalue()
+
+
+def read_bundle(path: Path) -> dict[str, bytes]:
+    """Return the files of a bundle, from a ZIP file or the folder that it was unpacked into.
+
+    Raises:
+        ConfigError: if there is none, or it has names or sizes that no bundle has.
+    """
+    try:
+        return _read_folder(path) if path.is_dir() else _read_zip(path)
+    except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError) as err:
+        raise ConfigError(
+            f"{path} is no evidence bundle: {err}",
+            remedy="name a .zip file or the folder it was unpacked into",
+        ) from err
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    with zipfile.ZipFile(path) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        _require_count(len(infos))
+        for info in infos:
+            _require_name(info.filename)
+            if info.filename in files:
+                raise ConfigError(f"the bundle holds {info.filename} twice")
+            with archive.open(info) as file:
+                files[info.filename] = _bounded(info.filename, file.read(FILE_BYTES_MAX + 1))
+    return files
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    _require_count(len(paths))
+    files: dict[str, bytes] = {}
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        with path.open("rb") as file:
+            files[name] = _bounded(name, file.read(FILE_BYTES_MAX + 1))
+    return files
+
+
+def _require_count(count: int) -> None:
+    if count > FILES_MAX:
+        raise ConfigError(f"a bundle has at most {FILES_MAX} files, found {count}")
+
+
+def _require_name(name: str) -> None:
+    parts = PurePosixPath(name)
+    if parts.is_absolute() or ".." in parts.parts or "\\" in name:
+        raise ConfigError(f"a bundle has no file {name[:80]!r}")
+
+
+def _bounded(name: str, octets: bytes) -> bytes:
+    if len(octets) > FILE_BYTES_MAX:
+        raise ConfigError(f"{name[:80]} has over {FILE_BYTES_MAX} bytes")
+    return octets
