@@ -45,12 +45,32 @@ class RouterSettings(BaseModel):
     """How long SIGTERM waits for open transactions."""
 
 
+class TimestampAuthoritySettings(BaseModel):
+    """One RFC 3161 timestamp authority."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    """Shown in records, logs and metrics."""
+    url: str = Field(pattern=r"^https?://\S+$")
+    """Never shown, because it may hold a password."""
+    ca_file: Path
+    """PEM: the certificates that its tokens must lead to."""
+    chain_file: Path | None = None
+    """PEM: certificates between, where the authority does not send them."""
+    policies: tuple[str, ...] = ()
+    """OIDs of acceptable policies; none accepts all."""
+    timeout_s: float = Field(default=10.0, ge=0.1, le=60.0)
+
+
 class LogSettings(BaseModel):
     """Bounds of the log service."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     checkpoint_interval_s: float = Field(default=1.0, ge=0.05)
+    timestamp_authorities: tuple[TimestampAuthoritySettings, ...] = Field(default=(), max_length=4)
+    """As JSON: ``[{"name": "tsa1", "url": "https://...", "ca_file": "tsa1.pem"}]``; one or two in practice."""
 
 
 class Settings(BaseSettings):
