@@ -20,11 +20,23 @@ IDLE_POLLS_MAX = 60
 
 
 class PartitionStreams:
-    """Reads partitions from their first records to given end offsets."""
+    """Reads partitions from their first records, or given ones, to given end offsets."""
 
-    def __init__(self, transport: Transport, ends: Mapping[TopicPartition, int]) -> None:
-        """Prepare to read each partition up to, not including, its end offset."""
+    def __init__(
+        self,
+        transport: Transport,
+        ends: Mapping[TopicPartition, int],
+        starts: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
+        """Prepare to read each partition up to, not including, its end offset.
+
+        Args:
+            transport: the broker.
+            ends: offset to stop before, by partition.
+            starts: offset to start at, of partitions that are not read from their first record.
+        """
         self._ends = dict(ends)
+        self._starts = dict(starts or {})
         self._subscriber: Subscriber = transport.subscriber(assign=sorted(self._ends))
         self._waiting: dict[TopicPartition, deque[Record]] = {partition: deque() for partition in self._ends}
         self._paused: set[TopicPartition] = set()
@@ -32,6 +44,8 @@ class PartitionStreams:
 
     async def __aenter__(self) -> Self:
         await self._subscriber.start()
+        for partition, offset in self._starts.items():
+            await self._subscriber.seek(partition, offset)
         return self
 
     async def __aexit__(
