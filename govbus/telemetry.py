@@ -59,7 +59,99 @@ DIRECTORY_EXPIRES_SECONDS = Gauge(
     "Time until the directory in force expires; negative once it has.",
     registry=METRICS,
 )
+CERTIFICATE_EXPIRES_DAYS = Gauge(
+    "govbus_certificate_expires_days",
+    "Days until the certificate of a key that this process signs with expires; negative once it has.",
+    ["kid", "thumbprint"],
+    registry=METRICS,
+)
 CHECKPOINTS_SIGNED = Counter("govbus_checkpoints_signed", "Checkpoints signed.", registry=METRICS)
+CHECKPOINT_AGE_SECONDS = Gauge(
+    "govbus_log_checkpoint_age_seconds",
+    "Time since the newest head checkpoint was signed; grows while nothing is decided.",
+    registry=METRICS,
+)
+HEAD_SIZE = Gauge("govbus_log_head_size", "Entries of the head tree.", registry=METRICS)
+COSIGNATURES_MISSING = Gauge(
+    "govbus_log_cosignatures_missing",
+    "Witnesses of the policy that have not cosigned the newest head checkpoint.",
+    registry=METRICS,
+)
+QUORUM_AGE_SECONDS = Gauge(
+    "govbus_log_quorum_age_seconds",
+    "How long the newest head checkpoint has been without a quorum of witnesses; 0 with one.",
+    registry=METRICS,
+)
+TIMESTAMP_AGE_SECONDS = Gauge(
+    "govbus_log_timestamp_age_seconds",
+    "How long the newest head checkpoint has been without a timestamp of this authority; 0 with one.",
+    ["authority"],
+    registry=METRICS,
+)
+WITNESS_UP = Gauge(
+    "govbus_log_witness_up",
+    "1 if the witness answered the last time, 0 if not.",
+    ["witness"],
+    registry=METRICS,
+)
+AUTHORITY_UP = Gauge(
+    "govbus_log_timestamp_authority_up",
+    "1 if the time stamping authority answered the last time, 0 if not.",
+    ["authority"],
+    registry=METRICS,
+)
+
+WITNESS_REQUESTS = Counter(
+    "govbus_witness_requests", "Requests to this witness by answer.", ["call", "status"], registry=METRICS
+)
+WITNESS_LOG_SIZE = Gauge(
+    "govbus_witness_log_size",
+    "Entries in the latest checkpoint of a log that this witness cosigned.",
+    ["origin"],
+    registry=METRICS,
+)
+WITNESS_FORKS = Counter(
+    "govbus_witness_forks",
+    "Checkpoints that prove two histories of a log, since this witness started.",
+    ["origin"],
+    registry=METRICS,
+)
+WITNESS_COSIGNED_TIME_SECONDS = Gauge(
+    "govbus_witness_cosigned_time_seconds",
+    "When this witness last cosigned a checkpoint of a log, seconds since 1970.",
+    ["origin"],
+    registry=METRICS,
+)
+
+REVOCATION_RECORDS = Gauge(
+    "govbus_revocation_records",
+    "Records of revocation material that this process decides by.",
+    registry=METRICS,
+)
+REVOCATIONS_UNREADABLE = Counter(
+    "govbus_revocations_unreadable", "Records of the revocation topic that are none.", registry=METRICS
+)
+REVOCATIONS_PUBLISHED = Counter(
+    "govbus_revocations_published", "Revocation material published by this watch.", ["kind"], registry=METRICS
+)
+REVOCATION_SOURCE_UP = Gauge(
+    "govbus_revocation_source_up",
+    "1 if the source gave good material the last time, 0 if not.",
+    ["source"],
+    registry=METRICS,
+)
+REVOCATION_AGE_SECONDS = Gauge(
+    "govbus_revocation_age_seconds",
+    "How long ago the latest material of a source was made (thisUpdate).",
+    ["source"],
+    registry=METRICS,
+)
+REVOCATION_NEXT_UPDATE_SECONDS = Gauge(
+    "govbus_revocation_next_update_seconds",
+    "Seconds until the latest material of a source is out of date; negative once it is.",
+    ["source"],
+    registry=METRICS,
+)
 
 
 def configure_logging(*, is_json: bool | None = None, level: int = logging.INFO) -> None:

@@ -26,6 +26,7 @@ from govbus.cli import (
     schema_registry,
     topics,
     trace,
+    witness,
 )
 from govbus.cli.demo import demo
 from govbus.cli.router import router
@@ -51,6 +52,7 @@ app.command("flow")(flow.flow)
 app.add_typer(adapter.app, name="adapter")
 app.command("router")(router)
 app.add_typer(message_log.app, name="log")
+app.add_typer(witness.app, name="witness")
 app.add_typer(registry.app, name="registry")
 app.add_typer(schema_registry.app, name="schema-registry")
 app.add_typer(rules.app, name="rules")

@@ -20,7 +20,7 @@ from govbus.errors import NoteError, SignatureError
 from govbus.signing.algorithms import verify
 
 SIGNATURES_MAX = 64
-"""C2SP asks verifiers to take at least 16; a policy's 32 witnesses and the log's own keys must fit."""
+"""C2SP asks verifiers to take at least 16; a policy's 48 witnesses and the log's own keys must fit."""
 NOTE_BYTES_MAX = 262_144
 """Room for that many post-quantum signatures."""
 KEY_NAME_LENGTH_MAX = 255

@@ -18,9 +18,9 @@ from govbus.message_log.keys import verifier_from_vkey
 from govbus.message_log.note import Note, NoteVerifier, parse_vkey, verify_note
 
 LOGS_MAX = 64
-WITNESSES_MAX = 32
-GROUPS_MAX = 32
-"""C2SP strongly recommends to take at least 32 of each; a bus lists its log once for each of its two keys."""
+WITNESSES_MAX = 48
+GROUPS_MAX = 48
+"""C2SP strongly recommends to take at least 32 of each; govbus's logs and witnesses have two keys, a line for each."""
 POLICY_BYTES_MAX = 1_048_576
 """Room for that many ML-DSA-44 keys of 1.8 kB each, and as much again for comments."""
 NO_QUORUM = "none"

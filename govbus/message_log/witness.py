@@ -155,6 +155,8 @@ class Decision(NamedTuple):
     answer: Answer
     latest: Latest | None
     """The new latest checkpoint of the log; None leaves the old one."""
+    is_fork: bool = False
+    """Whether the log signed two trees of one size: proof that it has two histories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,7 @@ class Witness:
         try:
             _require_grown(received, latest)
         except ProofError as err:
-            return Decision(_refused(UNPROCESSABLE, err.message), None)
+            return Decision(_refused(UNPROCESSABLE, err.message), None, _is_fork(received, latest))
         # Step 9: cosign.
         note = received.note
         time_s = max(at_s, latest.time_s) if latest is not None else at_s
@@ -311,6 +313,11 @@ def _require_grown(received: Received, latest: Latest | None) -> None:
         return
     # Step 8: the same tree, or one that the proof leads to.
     verify_consistency(latest.size, checkpoint.size, latest.root, checkpoint.root, received.proof)
+
+
+def _is_fork(received: Received, latest: Latest | None) -> bool:
+    size, root = (latest.size, latest.root) if latest is not None else (0, EMPTY_ROOT)
+    return received.checkpoint.size == size and received.checkpoint.root != root
 
 
 def _lines(lines: Sequence[NoteSignature]) -> str:
