@@ -8,6 +8,8 @@ is the one that fits the certificate's key. Ed25519 acceptance is pinned to the 
 from __future__ import annotations
 
 import enum
+import functools
+from collections.abc import Callable
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
@@ -133,6 +135,31 @@ def verify(key: PublicKey, signature: bytes, message: bytes) -> None:
                 key.verify(signature, message)
     except (InvalidSignature, ValueError) as err:
         raise _wrong(algorithm) from err
+
+
+def verifier_of(key: PublicKey) -> Callable[[bytes, bytes], None]:
+    """Return `verify` for one key: takes signature and message, and does once what is the same for all of them.
+
+    Raises:
+        AlgorithmError: if the key is outside the pinned list (rule SEC-4).
+    """
+    algorithm = algorithm_of(key)
+    if not isinstance(key, ed25519.Ed25519PublicKey) or key.public_bytes_raw() in _ED25519_SMALL_ORDER:
+        return functools.partial(verify, key)
+    holds = key.verify
+
+    def verify_strictly(signature: bytes, message: bytes) -> None:
+        if (
+            signature[:32] in _ED25519_SMALL_ORDER
+            or int.from_bytes(signature[32:], "little") >= _ED25519_ORDER
+        ):
+            raise _wrong(algorithm)
+        try:
+            holds(signature, message)
+        except (InvalidSignature, ValueError) as err:
+            raise _wrong(algorithm) from err
+
+    return verify_strictly
 
 
 def _wrong(algorithm: Algorithm) -> SignatureError:

@@ -1,0 +1,1 @@
+"""What documents prove by themselves, checked fast: no value is decoded, memory stays flat, one process a core."""

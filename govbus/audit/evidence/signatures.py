@@ -1,0 +1,171 @@
+"""Signatures of documents, each checked once, with everything about a certificate looked up once."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable
+from typing import NamedTuple
+
+from govbus.audit.evidence.material import Trust
+from govbus.document.encoding import TIME_MS_MAX, time_text
+from govbus.document.header_kind import HeaderKind
+from govbus.document.record import Envelope
+from govbus.document.statement import Statement, statement_hash
+from govbus.errors import RuleError, SignatureError, VerificationError
+from govbus.signing.algorithms import verifier_of
+from govbus.signing.batch import BatchText
+from govbus.signing.certificates import Certificate, TrustedCertificate, TrustStore
+from govbus.signing.jws import STATEMENT_TYP, DetachedSignature, signing_input
+from govbus.signing.verifier import VerifiedSignatures, Verifier
+
+
+class Span(NamedTuple):
+    """From when to when the certificates of some signatures are good, as RFC 3339 texts: they sort like times."""
+
+    first: bytes
+    last: bytes
+
+
+class Signer(NamedTuple):
+    """Who made a signature."""
+
+    thumbprint: str
+    verify: Callable[[bytes, bytes], None]
+    """Takes signature and message; raises `RuleError` where it does not hold."""
+
+
+ALWAYS = Span(b"0000", b"9999-99")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_FROM_URL_SAFE = bytes.maketrans(b"-_+/", b"+/@@")
+"""What base64url does not have becomes what base64 does not have."""
+_NO_HEADERS = HeaderKind(())
+
+
+class UnknownDirectoryError(VerificationError):
+    """An entry names a directory version that the governing authority did not sign."""
+
+
+class SignatureCheck:
+    """Checks signatures under the certificates that counted at each decision."""
+
+    def __init__(self, trust: Trust) -> None:
+        """Take whose certificates count."""
+        self._trust = trust
+        self._verified = VerifiedSignatures()
+        self._stores: dict[tuple[int, int], TrustStore] = {}
+        self._signers: dict[bytes, Signer] = {}
+        """By the header of the signature."""
+        self._certificates: dict[str, Certificate] = {}
+
+    def batch(self, text: bytes) -> BatchText:
+        """Return a batch that a document was found to stand in; errors as for `BatchText.from_bytes`."""
+        return self._verified.batch(text)[0]
+
+    def check(
+        self,
+        signatures: tuple[bytes, ...],
+        octets: bytes,
+        batch: bytes | None,
+        path: bytes,
+        statement: Statement,
+        *,
+        version: tuple[int, int],
+    ) -> Span:
+        """Check every signature of a document and its place in its batch, as routers and consumers do.
+
+        Args:
+            signatures: as received.
+            octets: the statement.
+            batch: the text of its batch; None where it has a signature of its own.
+            path: inclusion path in the batch.
+            statement: the statement, parsed.
+            version: of the directory, and number of revocation records.
+
+        Returns:
+            Statement times for which the same signatures would hold too.
+
+        Raises:
+            VerificationError: naming what does not hold (`UntrustedKeyError` for certificates).
+            MetadataError: if the batch text is malformed.
+        """
+        if not signatures:
+            raise SignatureError("the document has no signature", rule="SEC-3", field="gb-sig")
+        envelope = Envelope({}, octets, statement_hash(octets), b"", signatures, batch, path, _NO_HEADERS)
+        proven = Verifier(self._store(version), self._verified).check_signatures(envelope, statement)
+        span = ALWAYS
+        for one in proven:
+            good = span_of(one.trusted)
+            span = Span(max(span.first, good.first), min(span.last, good.last))
+        if len(proven) == 1:
+            certificate = proven[0].trusted.certificate
+            self._certificates[certificate.thumbprint] = certificate
+        return span
+
+    def signer_of(self, signature: bytes) -> Signer | None:
+        """Return who made a signature over a statement that was found to hold; None where that is not remembered."""
+        protected, _, _ = signature.partition(b"..")
+        known = self._signers.get(protected)
+        if known is None:
+            try:
+                parsed = DetachedSignature.from_bytes(signature)
+            except RuleError:
+                return None
+            certificate = self._certificates.get(parsed.thumbprint)
+            if (
+                parsed.typ != STATEMENT_TYP
+                or certificate is None
+                or certificate.algorithm is not parsed.algorithm
+            ):
+                return None
+            if len(self._signers) >= SIGNERS_MAX:
+                self._signers.clear()
+            known = self._signers[protected] = Signer(parsed.thumbprint, verifier_of(certificate.public_key))
+        return known
+
+    def holds(self, signature: bytes, statement: bytes, thumbprint: str) -> bool:
+        """Return whether one signature over a statement holds, by a certificate that was used a moment ago.
+
+        Args:
+            signature: as received.
+            statement: as received.
+            thumbprint: of the certificate; False where the signature names another.
+        """
+        protected, _, text = signature.partition(b"..")
+        signer = self._signers.get(protected) or self.signer_of(signature)
+        if signer is None or signer.thumbprint != thumbprint:
+            return False
+        try:
+            octets = a2b_base64(text.translate(_FROM_URL_SAFE) + b"=" * (-len(text) % 4), strict_mode=True)
+            if b2a_base64(octets, newline=False).translate(_URL_SAFE).rstrip(b"=") != text:
+                return False
+            signer.verify(octets, signing_input(protected, statement))
+        except (RuleError, ValueError):
+            return False
+        return True
+
+    def _store(self, version: tuple[int, int]) -> TrustStore:
+        store = self._stores.get(version)
+        if store is None:
+            store = self._trust.store(*version)
+            if store is None:
+                raise UnknownDirectoryError(f"version {version[0]}", rule="SEC-6", field="directory_version")
+            if len(self._stores) >= STORES_MAX:
+                self._stores.clear()
+            self._stores[version] = store
+        return store
+
+
+STORES_MAX = 64
+"""Versions at hand at one time; entries name them in rising order."""
+SIGNERS_MAX = 1024
+"""Headers of signatures remembered; a signer's changes once a second."""
+
+
+def span_of(trusted: TrustedCertificate) -> Span:
+    """Return for which statement times a certificate is good."""
+    certificate = trusted.certificate
+    last = certificate.not_after_ms
+    if trusted.revoked_ms is not None:
+        last = min(last, trusted.revoked_ms - 1)
+    first = max(0, certificate.not_before_ms)
+    return Span(time_text(first).encode("ascii"), time_text(max(0, min(last, TIME_MS_MAX))).encode("ascii"))
