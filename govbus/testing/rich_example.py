@@ -107,6 +107,7 @@ _OPEN_PACKAGE: Final[dict[str, Any]] = {
     "types": ["example.tax.rate.v1"],
     "classification": "public",
     "data_category": "non-pii",
+    "signatures": {"officer": "required", "twin": "required", "mode": "batch"},
     "access_level": "public",
     "frequency": "R/P1M",
     "delivery": "publish",
@@ -162,7 +163,7 @@ RICH_EXAMPLE: Final[dict[str, Any]] = {
     "package": {
         "topics": [{"taxonomy": "example-topics", "topic": "taxes"}],
         "query_points": [{"address": "https://tax.example/api/assessments", "languages": ["OData 4.0"]}],
-        "signatures": {"twin": "optional", "mode": "batch"},
+        "signatures": {"seal": "required", "officer": "optional"},
     },
     "agreement": {
         "profiles": ["core", "cui"],
@@ -180,7 +181,7 @@ RICH_EXAMPLE: Final[dict[str, Any]] = {
         },
         "frequency": "R/P1D",
         "frequency_tolerance_percent": 20,
-        "signatures": {"seal": "required", "officer": "required", "twin": "required"},
+        "signatures": {"twin": "optional", "mode": "single"},
     },
     "schemas": [
         BASE_SCHEMA,
