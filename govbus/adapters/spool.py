@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple, Self
 from govbus.adapters.outgoing import EncodedDocument
 from govbus.adapters.spool_database import connect, converted_errors, transaction
 from govbus.adapters.spool_intake import ReadyDocument, ready_document, statements
-from govbus.adapters.spool_seal import Seal, seal, seal_headers
+from govbus.adapters.spool_seal import Seal, seal, seal_headers, signing_runs
 from govbus.adapters.spool_segment import (
     SEGMENT_DOCUMENTS_MAX,
     HeaderLayout,
@@ -35,7 +35,7 @@ from govbus.document.ids import Origin
 from govbus.document.record import SALT, SALT_BYTES, STATEMENT, Headers
 from govbus.document.statement import statement_hash
 from govbus.errors import SpoolError, SpoolFullError
-from govbus.signing.signer import Signer
+from govbus.signing.signer import Signers
 from govbus.transport.base import OutRecord
 
 READ_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -242,15 +242,14 @@ class Spool:
 
     # Signing
 
-    def seal(
-        self, signers: Sequence[Signer], *, at_ms: int, batch_max: int = 64, documents_max: int = 1024
-    ) -> int:
+    def seal(self, signers: Signers, *, at_ms: int, batch_max: int = 64, documents_max: int = 1024) -> int:
         """Sign documents that are not signed yet, in index order, and keep the signatures.
 
         Called off the event loop. Nothing is held while the keys work, so documents can be put meanwhile.
 
         Args:
-            signers: each signs everything: the agency's seal, a post-quantum twin.
+            signers: each signs everything: the agency's seal, a post-quantum twin; or a choice of them by the time of
+                the statements, because that is when their certificates must be valid.
             at_ms: now, milliseconds since 1970.
             batch_max: documents under one signature; 1 signs each statement by itself.
             documents_max: how many to sign in this call.
@@ -260,16 +259,18 @@ class Spool:
 
         Raises:
             SpoolError: if there is no signer, or another process sealed the same documents meanwhile.
+            SignerUnavailableError: if no key can sign the first of them at the moment.
         """
-        if not signers:
-            raise SpoolError("no signer was given", remedy="name the agency's seal key and certificate")
-        start, statements = self._unsealed(documents_max)
-        if not statements:
+        start, segments = self._unsealed(documents_max)
+        seals: list[Seal] = []
+        end = start
+        for chosen, texts in signing_runs(signers, segments):
+            for at in range(0, len(texts), batch_max):
+                part = texts[at : at + batch_max]
+                seals.append(seal(chosen, self.origin, end, part, at_ms=at_ms))
+                end += len(part)
+        if not seals:
             return 0
-        seals = [
-            seal(signers, self.origin, start + at, statements[at : at + batch_max], at_ms=at_ms)
-            for at in range(0, len(statements), batch_max)
-        ]
         with self._lock, converted_errors(self.path), transaction(self._connection):
             (sealed_next,) = self._connection.execute("SELECT sealed_next FROM spool").fetchone()
             if sealed_next != start:
@@ -278,22 +279,23 @@ class Spool:
                     remedy="run one publisher for each spool",
                 )
             self._connection.executemany("INSERT INTO seal VALUES (?, ?, ?, ?, ?)", seals)
-            self._connection.execute("UPDATE spool SET sealed_next = ?", (start + len(statements),))
-        return len(statements)
+            self._connection.execute("UPDATE spool SET sealed_next = ?", (end,))
+        return end - start
 
-    def _unsealed(self, documents_max: int) -> tuple[int, list[bytes]]:
-        """Return the first index that is not signed, and the statements from there on."""
+    def _unsealed(self, documents_max: int) -> tuple[int, list[tuple[int, list[bytes]]]]:
+        """Return the first index that is not signed, and from there on times and statements of segments."""
         with self._lock, converted_errors(self.path):
             (start,) = self._connection.execute("SELECT sealed_next FROM spool").fetchone()
             rows = self._connection.execute(
-                "SELECT first_index, sizes, statements FROM segment WHERE end_index > ?1 AND first_index < ?2"
-                " AND first_index >= ?3 ORDER BY first_index",
+                "SELECT first_index, time_ms, sizes, statements FROM segment"
+                " WHERE end_index > ?1 AND first_index < ?2 AND first_index >= ?3 ORDER BY first_index",
                 (start, start + documents_max, start - SEGMENT_DOCUMENTS_MAX),
             ).fetchall()
-        found: list[bytes] = []
-        for first, sizes, texts in rows:
-            found += list(statements_of(sizes, texts))[max(0, start - first) :]
-        return start, found[:documents_max]
+        segments: list[tuple[int, list[bytes]]] = []
+        for first, time_ms, sizes, texts in rows:
+            some = list(statements_of(sizes, texts))[max(0, start - first) : start + documents_max - first]
+            segments.append((time_ms, some))
+        return start, segments
 
     # Publishing
 

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 
 from govbus.document.ids import Origin
 from govbus.document.record import BATCH, PATH, SIGNATURE, Headers
+from govbus.errors import SignerUnavailableError, SpoolError
 from govbus.signing.batch import seal_batch
 from govbus.signing.jws import STATEMENT_TYP, sign_detached
-from govbus.signing.signer import Signer
+from govbus.signing.signer import Signer, Signers, signers_at
 
 _HASH_BYTES: Final = 32
 
@@ -26,6 +27,36 @@ class Seal(NamedTuple):
     batch: bytes | None
     signatures: bytes
     paths: bytes
+
+
+def signing_runs(
+    signers: Signers, segments: Iterable[tuple[int, list[bytes]]]
+) -> list[tuple[Sequence[Signer], list[bytes]]]:
+    """Return runs of statements that the same keys sign, in order.
+
+    Args:
+        signers: who signs.
+        segments: time and statements of each, in index order.
+
+    Raises:
+        SpoolError: if there is no signer.
+        SignerUnavailableError: if no key can sign the first statements at the moment; those behind others are left.
+    """
+    runs: list[tuple[Sequence[Signer], list[bytes]]] = []
+    for time_ms, statements in segments:
+        try:
+            chosen = signers_at(signers, time_ms)
+        except SignerUnavailableError:
+            if runs:
+                break  # what came before can go; the next call says what is wrong
+            raise
+        if not chosen:
+            raise SpoolError("no signer was given", remedy="name the agency's seal key and certificate")
+        if runs and runs[-1][0] == chosen:
+            runs[-1][1].extend(statements)
+        else:
+            runs.append((chosen, list(statements)))
+    return runs
 
 
 def seal(

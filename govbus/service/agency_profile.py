@@ -8,24 +8,40 @@ seal: {key: seal.key.pem, certificate: seal.cert.pem}
 twin: {key: twin.key.pem, certificate: twin.cert.pem}    # post-quantum, optional
 authority: authority.cert.pem          # of the governing authority, which signs the directory
 ```
+
+A key is a file or a ``pkcs11:`` URI (``docs/specs/signatures.md``, key references). While keys are changed over there
+are two of a kind, as a list; the publisher takes the newest that is valid and in the directory:
+
+```yaml
+seal:
+  - {key: seal.key.pem, certificate: seal.cert.pem}
+  - key: pkcs11:token=tax;object=seal-2027?module-path=/usr/lib/hsm.so&pin-source=env:HSM_PIN
+    certificate: seal-2027.cert.pem
+```
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from govbus.adapters.spool import Spool, SpoolLimits
 from govbus.document.ids import AgencyId, Origin
 from govbus.errors import ConfigError, GovbusError
 from govbus.service.directory.publishing import read_certificates
+from govbus.service.keys.opening import open_signer
+from govbus.service.keys.rotation import SigningKeys
+from govbus.service.keys.secrets import secret_from_file, secret_from_variable
 from govbus.service.publisher import BATCH_DOCUMENTS_MAX
 from govbus.signing.certificates import Certificate
-from govbus.signing.signer import KeySigner
+from govbus.signing.key_uri import FileKey, parse_key_reference
+from govbus.signing.signer import KeySigner, Signer
+
+KEYS_MAX = 4
+"""Keys of one kind at once; a change-over needs two."""
 
 
 def _agency(text: object) -> object:
@@ -37,19 +53,60 @@ def _agency(text: object) -> object:
         raise ValueError(err.message) from err
 
 
+def _reference(text: str) -> str:
+    try:
+        parse_key_reference(text)
+    except GovbusError as err:
+        raise ValueError(err.message) from err
+    return text
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class SealKey(_Model):
-    """A private key and its certificate, PEM files."""
+    """A private key and its certificate."""
 
-    key: Path
+    key: Annotated[str, AfterValidator(_reference)]
+    """Key reference: PEM file, or ``pkcs11:`` URI."""
     certificate: Path
+    """PEM file."""
     kid: str = ""
     """Name of the key for people; by default made of the agency and the file's name."""
     password_variable: str = ""
-    """Environment variable that holds the key's password; empty where the key has none."""
+    """Environment variable that holds the key's password or PIN; empty where it has none or the URI says where."""
+    password_file: Path | None = None
+    """File that holds it instead."""
+
+    def below(self, folder: Path) -> SealKey:
+        """Return the same key with relative paths taken from a folder."""
+        reference = parse_key_reference(self.key)
+        return self.model_copy(
+            update={
+                "key": str(folder / reference.path) if isinstance(reference, FileKey) else self.key,
+                "certificate": folder / self.certificate,
+                "password_file": folder / self.password_file if self.password_file is not None else None,
+            }
+        )
+
+    def signer(self, agency: AgencyId) -> KeySigner:
+        """Open the key; errors as for `AgencyProfile.signers`."""
+        return open_signer(
+            self.key,
+            self.certificate,
+            kid=self.kid or f"{agency}/{self.certificate.name.split('.')[0]}",
+            secret=secret_from_file(self.password_file)
+            if self.password_file is not None
+            else secret_from_variable(self.password_variable),
+        )
+
+
+SealKeys = Annotated[tuple[SealKey, ...], BeforeValidator(_as_list), Field(max_length=KEYS_MAX)]
 
 
 class SpoolBounds(_Model):
@@ -66,9 +123,10 @@ class AgencyProfile(_Model):
     agency: Annotated[AgencyId, BeforeValidator(_agency)]
     outbox: str = "main"
     spool: Path = Path("main.spool")
-    seal: SealKey
-    twin: SealKey | None = None
-    """A post-quantum key that signs everything the seal signs."""
+    seal: SealKeys = Field(min_length=1)
+    """One key, or two while they are changed over."""
+    twin: SealKeys = ()
+    """A post-quantum key that signs everything the seal signs; two while they are changed over."""
     authority: Path
     """Certificates of the governing authority, got from it and not from the bus."""
     bounds: SpoolBounds = SpoolBounds()
@@ -103,24 +161,22 @@ class AgencyProfile(_Model):
         """The outbox that this profile sends from."""
         return Origin(self.agency, self.outbox)
 
-    def signers(self) -> list[KeySigner]:
-        """Return the seal, and the twin where there is one.
+    def signing_keys(self) -> SigningKeys:
+        """Open every key of the profile.
 
         Raises:
             ConfigError: if a key cannot be read or is not its certificate's.
             UntrustedKeyError: if a certificate cannot be read.
             AlgorithmError: if a key is outside the pinned list (rule SEC-4).
+            MissingPartError: if a key is on a token and the extra for tokens is not installed.
+            SignerUnavailableError: if a token is away.
         """
-        keys = [self.seal] if self.twin is None else [self.seal, self.twin]
-        return [
-            KeySigner.from_pem(
-                _octets(key.key),
-                _octets(key.certificate),
-                kid=key.kid or f"{self.agency}/{key.certificate.name.split('.')[0]}",
-                password=_password(key.password_variable),
-            )
-            for key in keys
-        ]
+        kinds = [[key.signer(self.agency) for key in keys] for keys in (self.seal, self.twin) if keys]
+        return SigningKeys(self.agency, kinds)
+
+    def signers(self) -> list[Signer]:
+        """Return the first seal, and the first twin where there is one; errors as for `signing_keys`."""
+        return [keys[0].signer(self.agency) for keys in (self.seal, self.twin) if keys]
 
     def authority_certificates(self) -> tuple[Certificate, ...]:
         """Return the certificates that the directory may be signed with.
@@ -141,26 +197,7 @@ class AgencyProfile(_Model):
 def _paths_below(folder: Path, profile: AgencyProfile) -> dict[str, object]:
     """Return every path of a profile as below a folder; absolute ones stay."""
     keys = {
-        name: key.model_copy(update={"key": folder / key.key, "certificate": folder / key.certificate})
-        for name, key in (("seal", profile.seal), ("twin", profile.twin))
-        if key is not None
+        name: tuple(key.below(folder) for key in kinds)
+        for name, kinds in (("seal", profile.seal), ("twin", profile.twin))
     }
     return {**keys, "spool": folder / profile.spool, "authority": folder / profile.authority}
-
-
-def _octets(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as err:
-        raise ConfigError(
-            f"{path} cannot be read: {err.strerror}", remedy="check the paths in the agency profile"
-        ) from err
-
-
-def _password(variable: str) -> bytes | None:
-    if not variable:
-        return None
-    password = os.environ.get(variable)
-    if password is None:
-        raise ConfigError(f"environment variable {variable} is not set; it holds the password of a key")
-    return password.encode("utf-8")

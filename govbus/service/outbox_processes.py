@@ -12,6 +12,8 @@ from govbus.adapters.csv_mapping import CsvMapping
 from govbus.adapters.spool import Spool, SpoolStats
 from govbus.service.adapter_runner import AdapterRunner, RunnerParts
 from govbus.service.agency_profile import AgencyProfile
+from govbus.service.keys.following import following_keys
+from govbus.service.keys.rotation import SigningKeys
 from govbus.service.processes import clock_ms
 from govbus.service.publisher import PublisherParts, SpoolPublisher
 from govbus.service.sending_setup import SendingSetup
@@ -58,37 +60,49 @@ async def send_csv(
         GovbusError: if something asks to halt; what was read before is in the spool.
     """
     setup = await SendingSetup.prepare(transport, job.profile, next_index=job.next_index)
-    with setup.spool as spool:
-        template = setup.template(job.agreement_id, job.ce_type)
-        publisher = SpoolPublisher(
-            PublisherParts(
-                spool,
-                setup.signers,
-                setup.transport,
-                clock_ms,
-                batch_documents_max=job.profile.batch_documents_max,
-            )
+    with setup.spool:
+        async with following_keys(setup.signers, job.profile, transport) as keys:
+            await _send_rows(setup, keys, job, stopping, on_progress)
+
+
+async def _send_rows(
+    setup: SendingSetup,
+    keys: SigningKeys,
+    job: CsvJob,
+    stopping: asyncio.Event,
+    on_progress: Callable[[int, SpoolStats], None],
+) -> None:
+    spool = setup.spool
+    template = setup.template(job.agreement_id, job.ce_type)
+    publisher = SpoolPublisher(
+        PublisherParts(
+            spool,
+            keys,
+            setup.transport,
+            clock_ms,
+            batch_documents_max=job.profile.batch_documents_max,
         )
-        put = 0
+    )
+    put = 0
 
-        def on_put(documents: int) -> None:
-            nonlocal put
-            put += documents
-            publisher.wake()
+    def on_put(documents: int) -> None:
+        nonlocal put
+        put += documents
+        publisher.wake()
 
-        is_growing = job.follow_interval_s is not None
-        adapter = CsvFileAdapter(job.source, job.mapping, clock_ms, is_growing=is_growing)
-        runner = AdapterRunner(RunnerParts(adapter, spool, template, clock_ms, on_put))
-        reporting = asyncio.create_task(_report(lambda: on_progress(put, spool.stats(clock_ms()))))
-        try:
-            if job.is_publishing:
-                await _read_and_publish(_read(runner, job, stopping), publisher, spool, stopping)
-            else:
-                await _read(runner, job, stopping)
-        finally:
-            reporting.cancel()
-            await asyncio.gather(reporting, return_exceptions=True)
-            on_progress(put, spool.stats(clock_ms()))
+    is_growing = job.follow_interval_s is not None
+    adapter = CsvFileAdapter(job.source, job.mapping, clock_ms, is_growing=is_growing)
+    runner = AdapterRunner(RunnerParts(adapter, spool, template, clock_ms, on_put))
+    reporting = asyncio.create_task(_report(lambda: on_progress(put, spool.stats(clock_ms()))))
+    try:
+        if job.is_publishing:
+            await _read_and_publish(_read(runner, job, stopping), publisher, spool, stopping)
+        else:
+            await _read(runner, job, stopping)
+    finally:
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
+        on_progress(put, spool.stats(clock_ms()))
 
 
 async def _report(report: Callable[[], None]) -> None:
@@ -140,15 +154,16 @@ async def publish_spool(
     Raises:
         GovbusError: if something asks to halt, or once, at the first trouble with the broker.
     """
-    signers = profile.signers()
+    opened = await asyncio.to_thread(profile.signing_keys)
     with await open_spool(profile, transport, next_index=next_index) as spool:
-        publisher = SpoolPublisher(
-            PublisherParts(
-                spool, signers, transport, clock_ms, batch_documents_max=profile.batch_documents_max
+        async with following_keys(opened, profile, transport) as keys:
+            publisher = SpoolPublisher(
+                PublisherParts(
+                    spool, keys, transport, clock_ms, batch_documents_max=profile.batch_documents_max
+                )
             )
-        )
-        if is_once:
-            await publisher.drain()
-        else:
-            await publisher.run(stopping)
-        return publisher.published
+            if is_once:
+                await publisher.drain()
+            else:
+                await publisher.run(stopping)
+            return publisher.published

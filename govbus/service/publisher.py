@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,8 +17,8 @@ import structlog
 from govbus import telemetry
 from govbus.adapters.spool import Spool
 from govbus.adapters.spool_lock import SpoolPublisherLock
-from govbus.errors import Disposition, GovbusError, TransportError
-from govbus.signing.signer import Signer
+from govbus.errors import Disposition, GovbusError, SignerUnavailableError, TransportError
+from govbus.signing.signer import Signers
 from govbus.transport.base import OutRecord, Publisher, Transport
 
 logger = structlog.get_logger(__name__)
@@ -37,8 +37,8 @@ class PublisherParts:
     """What a publisher is made of."""
 
     spool: Spool
-    signers: Sequence[Signer]
-    """The agency's seal, and its twin where it has one; each signs everything."""
+    signers: Signers
+    """The agency's seal, and its twin where it has one; each signs everything. Or a choice of them by time."""
     transport: Transport
     clock_ms: Callable[[], int]
     batch_documents_max: int = BATCH_DOCUMENTS_MAX
@@ -171,7 +171,9 @@ class SpoolPublisher:
                 if self.published > before:
                     pause_s = RETRY_PAUSE_S
                 logger.warning(
-                    "broker does not take documents; they wait in the spool",
+                    "documents cannot be signed for the moment; they wait in the spool"
+                    if isinstance(err, SignerUnavailableError)
+                    else "broker does not take documents; they wait in the spool",
                     origin=str(self._parts.spool.origin),
                     error=str(err),
                     next_try_in_s=pause_s,

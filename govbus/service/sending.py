@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from govbus.routing.directory.model import Agreement, AgreementStatus, Directory
 from govbus.schemas.catalog import DocumentSchema
 from govbus.service.delivered import DeliveredReceipt, read_delivered
 from govbus.service.publisher import PublisherParts, SpoolPublisher
-from govbus.signing.signer import Signer
+from govbus.signing.signer import Signers
 from govbus.signing.verifier import VerifiedSignatures
 from govbus.transport.base import Subscriber, TopicPartition, Transport, partition_counts
 
@@ -209,7 +209,7 @@ class SenderParts:
     """What sending is made of."""
 
     spool: Spool
-    signers: Sequence[Signer]
+    signers: Signers
     transport: Transport
     template: DocumentTemplate
     clock_ms: Callable[[], int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,10 +13,10 @@ from govbus.routing.directory.model import Directory
 from govbus.service.agency_profile import AgencyProfile
 from govbus.service.directory.publishing import read_directory
 from govbus.service.document_builder import DocumentBuilder
+from govbus.service.keys.rotation import SigningKeys
 from govbus.service.processes import clock_ms
 from govbus.service.sending import document_template, supplied_agreement
 from govbus.service.spool_start import open_spool
-from govbus.signing.signer import Signer
 from govbus.transport.base import Transport
 
 
@@ -25,7 +25,8 @@ class SendingSetup:
     """What an agency sends with. The spool is open, and is the caller's to close."""
 
     profile: AgencyProfile
-    signers: Sequence[Signer]
+    signers: SigningKeys
+    """Chosen by the directory as it was read."""
     transport: Transport
     directory: Directory
     spool: Spool
@@ -45,7 +46,7 @@ class SendingSetup:
             TransportError: if the broker does not answer.
             SpoolError: if the spool cannot be used.
         """
-        signers = profile.signers()
+        keys = await asyncio.to_thread(profile.signing_keys)
         reader = await read_directory(transport, profile.authority_certificates())
         directory = reader.current
         if directory is None:
@@ -55,9 +56,9 @@ class SendingSetup:
                 f"its certificate here is {profile.authority}",
             )
         directory.require_current(clock_ms())
-        _require_bound(directory, profile, signers)
+        _require_bound(directory, profile, keys)
         spool = await open_spool(profile, transport, next_index=next_index)
-        return cls(profile, signers, transport, directory, spool)
+        return cls(profile, keys.following(lambda: directory), transport, directory, spool)
 
     def template(self, agreement_id: str | None, ce_type: str | None) -> DocumentTemplate:
         """Return the constants of documents under an agreement; errors as for what it is made of."""
@@ -72,12 +73,12 @@ class SendingSetup:
         return DocumentBuilder(self.directory, origin, agreement, ce_type)
 
 
-def _require_bound(directory: Directory, profile: AgencyProfile, signers: Sequence[Signer]) -> None:
-    """Check before anything is sent what every receiver checks after it."""
-    for signer in signers:
-        trusted = directory.certificate(signer.certificate.thumbprint)
-        if trusted is None or trusted.agency != profile.agency:
+def _require_bound(directory: Directory, profile: AgencyProfile, keys: SigningKeys) -> None:
+    """Check before anything is sent what every receiver checks after it: a key of every kind is the agency's."""
+    for kind in keys.kinds:
+        found = [directory.certificate(signer.certificate.thumbprint) for signer in kind]
+        if not any(one is not None and one.agency == profile.agency for one in found):
             raise ConfigError(
-                f"the directory does not bind the certificate of {signer.kid} to {profile.agency}",
+                f"the directory does not bind the certificate of {kind[0].kid} to {profile.agency}",
                 remedy="use the key that was registered, or have the governing authority register this one",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
@@ -32,6 +33,27 @@ class Signer(Protocol):
     def sign(self, message: bytes) -> bytes:
         """Return the JOSE octets of the signature over the message."""
         ...
+
+
+class SignerChoice(Protocol):
+    """Several keys, of which some sign what was made at a moment: how keys are changed over while documents flow."""
+
+    def signers_at(self, time_ms: int) -> Sequence[Signer]:
+        """Return the signers of a statement with this time, in milliseconds since 1970.
+
+        Raises:
+            SignerUnavailableError: if no key is good for it.
+        """
+        ...
+
+
+Signers = Sequence[Signer] | SignerChoice
+"""Who signs: always the same, or whoever is right for the time of what is signed."""
+
+
+def signers_at(signers: Signers, time_ms: int) -> Sequence[Signer]:
+    """Return who signs a statement with this time; errors as for `SignerChoice.signers_at`."""
+    return signers if isinstance(signers, Sequence) else signers.signers_at(time_ms)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

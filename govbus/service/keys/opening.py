@@ -75,7 +75,8 @@ def read_octets(path: Path) -> bytes:
             octets = file.read(KEY_BYTES_MAX + 1)
     except OSError as err:
         raise ConfigError(
-            f"{path} cannot be read: {err.strerror}", remedy="check the path of the key or certificate"
+            f"{path} cannot be read: {err.strerror}",
+            remedy="check the paths in the agency profile or on the command line",
         ) from err
     if len(octets) > KEY_BYTES_MAX:
         raise ConfigError(f"{path} is over {KEY_BYTES_MAX} bytes, so it is no key and no certificate")

@@ -89,7 +89,7 @@ def test_key_with_a_password(folder, monkeypatch):
         (("tax.example", "Tax"), "agency.yaml, agency: .*agency id must be dotted lower-case labels"),
         (("tax.example", "[1]"), "agency.yaml, agency:"),
         (("authority: authority.pem", ""), "agency.yaml, authority: field required"),
-        (("seal: {", "seal: {password: x, "), "agency.yaml, seal.password: extra inputs"),
+        (("seal: {", "seal: {password: x, "), "agency.yaml, seal.0.password: extra inputs"),
         (("spool:", "outbox: A/B\nspool:"), "agency.yaml, outbox: outbox must be"),
         (("agency: tax.example", "agency: ["), "agency.yaml cannot be read"),
         ((PROFILE, ""), "agency.yaml, the whole file"),

@@ -1,0 +1,133 @@
+"""Keys that are changed over while documents flow: which of several signs a document is decided by its time.
+
+A certificate must be valid when the statement was made, which is when the document entered the spool. So documents
+that wait are signed by the key that was right then, and a new key takes over with the documents made after it was
+ready. A key is ready once the directory binds it to the agency, and has done so for a while: routers read the
+directory by themselves, and one that is a moment behind would refuse a key that it does not know yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from govbus.document.encoding import time_text
+from govbus.document.ids import AgencyId
+from govbus.errors import DirectoryError, SignerUnavailableError, UntrustedKeyError
+from govbus.routing.directory.model import Directory
+from govbus.signing.certificates import TrustedCertificate
+from govbus.signing.signer import Signer
+
+logger = structlog.get_logger(__name__)
+
+SETTLE_MS = 60_000
+"""A certificate that is new in the directory is left alone for so long, where an older one is good as well."""
+
+
+class _Usable(NamedTuple):
+    """A key that is good for a document; the greatest is taken."""
+
+    is_settled: bool
+    not_before_ms: int
+    position: int
+
+
+class SigningKeys:
+    """An agency's keys: of every kind (seal, twin) one or more, of which one signs each document."""
+
+    def __init__(
+        self,
+        agency: AgencyId,
+        kinds: Sequence[Sequence[Signer]],
+        *,
+        directory: Callable[[], Directory] | None = None,
+    ) -> None:
+        """Take keys.
+
+        Args:
+            agency: whose they are.
+            kinds: for every kind its keys, of each kind at least one.
+            directory: returns the version in force; None leaves out what only it can say.
+        """
+        self.agency = agency
+        self._kinds = tuple(tuple(keys) for keys in kinds)
+        self._directory = directory
+        self._bound_since_ms: dict[str, int] = {}
+        self._chosen: tuple[Signer, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[tuple[Signer, ...], ...]:
+        """The keys of every kind."""
+        return self._kinds
+
+    @property
+    def is_changing_over(self) -> bool:
+        """Whether there is a choice, which only the directory can make."""
+        return any(len(keys) > 1 for keys in self._kinds)
+
+    def following(self, directory: Callable[[], Directory]) -> SigningKeys:
+        """Return the same keys, chosen by the directory that a function returns."""
+        return SigningKeys(self.agency, self._kinds, directory=directory)
+
+    def signers_at(self, time_ms: int) -> Sequence[Signer]:
+        """Return, of every kind, the newest key that is ready and good for a statement of this time.
+
+        Raises:
+            SignerUnavailableError: if of one kind there is none, with the reason for every key; or if the directory
+                has expired.
+        """
+        directory = self._current()
+        chosen = tuple(self._newest(keys, directory, time_ms) for keys in self._kinds)
+        if chosen != self._chosen:
+            logger.info(
+                "keys that sign",
+                agency=str(self.agency),
+                keys=[f"{key.kid} {key.certificate.thumbprint}" for key in chosen],
+            )
+            self._chosen = chosen
+        return self._chosen
+
+    def _current(self) -> Directory | None:
+        if self._directory is None:
+            return None
+        try:
+            return self._directory()
+        except DirectoryError as err:
+            raise SignerUnavailableError(
+                f"which key signs cannot be said: {err.message}", remedy=err.remedy
+            ) from err
+
+    def _newest(self, keys: Sequence[Signer], directory: Directory | None, time_ms: int) -> Signer:
+        reasons: list[str] = []
+        best: tuple[_Usable, Signer] | None = None
+        for position, key in enumerate(keys):
+            try:
+                is_settled = self._check(key, directory, time_ms)
+            except UntrustedKeyError as err:
+                reasons.append(f"{key.kid}: {err.message}")
+                continue
+            usable = _Usable(is_settled, key.certificate.not_before_ms, position)
+            if best is None or usable > best[0]:
+                best = usable, key
+        if best is None:
+            raise SignerUnavailableError(
+                f"no key of {self.agency} is good for documents of {time_text(time_ms)} ({'; '.join(reasons)})",
+                remedy="add a key whose certificate was valid then and is in the directory; the documents wait",
+            )
+        return best[1]
+
+    def _check(self, key: Signer, directory: Directory | None, time_ms: int) -> bool:
+        """Refuse a key that is not good for a moment, else say whether routers know it by now."""
+        certificate = key.certificate
+        if directory is None:
+            TrustedCertificate(certificate, self.agency).require_valid_at(time_ms)
+            return True
+        trusted = directory.certificate(certificate.thumbprint)
+        if trusted is None or trusted.agency != self.agency:
+            self._bound_since_ms.pop(certificate.thumbprint, None)
+            raise UntrustedKeyError("the directory does not bind its certificate to the agency", rule="SEC-6")
+        trusted.require_valid_at(time_ms)
+        since_ms = self._bound_since_ms.setdefault(certificate.thumbprint, directory.issued_ms)
+        return time_ms - since_ms >= SETTLE_MS
