@@ -44,7 +44,8 @@ class _Run:
             and not entry.findings
             and self.origin == statement.origin
             and statement.index == self.first + len(self.hashes)
-            and (first.time_ms, first.directory_version) == (entry.time_ms, entry.directory_version)
+            and (first.time_ms, first.directory_version, first.revocations)
+            == (entry.time_ms, entry.directory_version, entry.revocations)
         )
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from govbus.audit.history import ReplayHistory, ShortHistory
 from govbus.audit.report import AuditFinding, Check
+from govbus.document import topics
 from govbus.document.decision import LogEntry, SourcePosition
 from govbus.document.encoding import base64url
 from govbus.document.finding import Finding, Outcome
@@ -16,7 +17,8 @@ from govbus.document.statement import statement_hash
 from govbus.errors import MetadataError
 from govbus.routing.decide import Decision, decide, prior_of, record_hash
 from govbus.routing.directory.model import Directory
-from govbus.routing.history import Prior, prior_of_entry
+from govbus.routing.history import History, Prior, prior_of_entry
+from govbus.routing.trust.status import RevocationRecords
 from govbus.signing.verifier import VerifiedSignatures
 
 TEXT_CHARACTERS_MAX = 300
@@ -34,15 +36,22 @@ class Judge:
     """Decides again about records in the order of the log."""
 
     def __init__(
-        self, directories: Mapping[int, Directory], history: ReplayHistory, verified: VerifiedSignatures
+        self,
+        directories: Mapping[int, Directory],
+        history: ReplayHistory,
+        verified: VerifiedSignatures,
+        revocations: RevocationRecords | None = None,
     ) -> None:
-        """Take the directory versions by number, and a history that grows with what is judged."""
+        """Take the directory versions by number, a history that grows with what is judged, and revocation records."""
+        self._revocations = revocations if revocations is not None else RevocationRecords()
         self._directories = directories
         self._history = history
         self._short = ShortHistory(history)
         self._verified = verified
         self._last: tuple[int, int] | None = None
         """Directory version and time of the entry before."""
+        self._state = self._revocations.state(0)
+        """What the decision about the entry before rested on."""
 
     def judge(self, entry_record: Record, entry: LogEntry, record: Record, *, is_in_run: bool) -> Judgement:
         """Compare an entry with a decision made again, and take the decision into the history.
@@ -58,11 +67,15 @@ class Judge:
         if directory is None:
             self.believe(entry)
             return Judgement(None, [_unknown_version(entry_record, entry, self._directories)])
-        decision = decide(record, directory, self._history, at_ms=entry.time_ms, verified=self._verified)
+        if not 0 <= entry.revocations <= self._revocations.count:
+            self.believe(entry)
+            return Judgement(None, [_unknown_records(entry_record, entry, self._revocations.count)])
+        self._state = self._revocations.state(entry.revocations)
+        decision = self._decide(record, directory, self._history, entry.time_ms)
         demanded = demanded_entry(decision, record, entry, is_in_run=is_in_run)
         if demanded != entry:
             # A router keeps a bounded past; where it says that it forgot, the same without that past must agree.
-            short = decide(record, directory, self._short, at_ms=entry.time_ms, verified=self._verified)
+            short = self._decide(record, directory, self._short, entry.time_ms)
             demanded_short = demanded_entry(short, record, entry, is_in_run=is_in_run)
             if demanded_short == entry:
                 decision, demanded = short, demanded_short
@@ -79,9 +92,19 @@ class Judge:
         if directory is None:
             return
         at_ms = self._last[1] if self._last is not None else record.timestamp_ms
-        decision = decide(record, directory, self._history, at_ms=at_ms, verified=self._verified)
+        decision = self._decide(record, directory, self._history, at_ms)
         if decision.statement is not None:
             self._take(decision.statement.origin, prior_of(decision, time_ms=at_ms, receipt_first=-1))
+
+    def _decide(self, record: Record, directory: Directory, history: History, at_ms: int) -> Decision:
+        return decide(
+            record,
+            directory,
+            history,
+            at_ms=at_ms,
+            verified=self._verified,
+            revocations=self._state,
+        )
 
     def believe(self, entry: LogEntry) -> None:
         """Take an entry into the history as it is, where there is nothing to judge it by."""
@@ -152,6 +175,18 @@ def _unknown_version(record: Record, entry: LogEntry, directories: Mapping[int, 
         record.offset,
         f"a directory version that the governing authority signed (known: {known})",
         f"version {entry.directory_version}",
+        source=entry.source,
+    )
+
+
+def _unknown_records(record: Record, entry: LogEntry, count: int) -> AuditFinding:
+    return AuditFinding(
+        Check.REVOCATION,
+        record.topic,
+        record.partition,
+        record.offset,
+        f"a count of records of {topics.REVOCATIONS}, which has {count}",
+        f"revocations {entry.revocations}",
         source=entry.source,
     )
 

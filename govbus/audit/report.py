@@ -52,6 +52,8 @@ class Check(enum.StrEnum):
     """The statement stands in its batch, and the batches of an origin follow one another without gap or overlap."""
     CERTIFICATE = "certificate"
     """Each signature's certificate is the agency's own, and was valid and unrevoked at the statement's time."""
+    REVOCATION = "revocation"
+    """Every record of revocation material is an authority's own word, and entries rest on records that are there."""
     SEQUENCE = "sequence"
     """The documents of an origin are numbered densely: none is missing, inserted, or out of order."""
     RECORD = "record"

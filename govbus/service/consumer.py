@@ -16,6 +16,7 @@ from govbus import telemetry
 from govbus.document.record import Record
 from govbus.errors import Disposition, GovbusError, TransportError
 from govbus.routing.directory.model import Directory
+from govbus.routing.trust.status import NOTHING_KNOWN, RevocationState
 from govbus.service.delivered import Delivered, Rejection, read_delivered, reject_expired
 from govbus.service.inbox_database import ConsumerCounts, InboxDatabase, PartitionSlice
 from govbus.signing.verifier import VerifiedSignatures
@@ -45,6 +46,8 @@ class ConsumerParts:
     directory: Callable[[], Directory]
     """Returns the directory version in force."""
     clock_ms: Callable[[], int]
+    revocations: Callable[[], RevocationState] = lambda: NOTHING_KNOWN
+    """Returns what is known about the status of certificates."""
     transaction_records_max: int = TRANSACTION_RECORDS_MAX
     directory_grace_s: float = DIRECTORY_GRACE_S
     """How long a record that breaks one of `DIRECTORY_RULES` is tried again before it is rejected."""
@@ -149,12 +152,13 @@ class Consumer:
     def _read(self, wanted: dict[TopicPartition, list[Record]], directory: Directory) -> list[PartitionSlice]:
         """Verify and decode, each partition up to the first record that a newer directory may make good."""
         slices: list[PartitionSlice] = []
+        revocations = self._parts.revocations()
         for source, records in wanted.items():
             end: int | None = None
             delivered: list[Delivered] = []
             for record in records:
                 one = reject_expired(
-                    read_delivered(record, directory, self._verified), self._parts.clock_ms()
+                    read_delivered(record, directory, self._verified, revocations), self._parts.clock_ms()
                 )
                 if isinstance(one, Rejection) and self._is_doubtful(source, one):
                     break

@@ -16,12 +16,14 @@ from govbus.errors import DocumentError, MetadataError, RuleError, SignatureErro
 from govbus.routing.directory.model import Directory
 from govbus.routing.exchange_place import signature_policy
 from govbus.routing.rules.cloudevents import expiry_breaches
+from govbus.routing.trust.check import require_unrevoked
+from govbus.routing.trust.status import NOTHING_KNOWN, RevocationState
 from govbus.schemas.catalog import DocumentSchema
 from govbus.schemas.core import decode_receipt
 from govbus.service.router.batch import RECEIPT_TYPE
 from govbus.signing.certificates import CertificateRole
 from govbus.signing.jws import RECEIPT_TYP, DetachedSignature
-from govbus.signing.signature_policy import SignaturePolicy
+from govbus.signing.signature_policy import ProvenSignature, SignaturePolicy
 from govbus.signing.verifier import VerifiedSignatures, Verifier
 
 
@@ -61,19 +63,25 @@ class Rejection(NamedTuple):
 Delivered = DeliveredDocument | DeliveredReceipt | Rejection
 
 
-def read_delivered(record: Record, directory: Directory, verified: VerifiedSignatures) -> Delivered:
+def read_delivered(
+    record: Record,
+    directory: Directory,
+    verified: VerifiedSignatures,
+    revocations: RevocationState = NOTHING_KNOWN,
+) -> Delivered:
     """Verify and decode one record; total, because a record that does not verify becomes a `Rejection`.
 
     Args:
         record: from an inbox or publication topic.
         directory: the consumer's own copy.
         verified: what is known already about signatures over batches.
+        revocations: what the consumer knows about the status of certificates.
     """
     position = SourcePosition(record.topic, record.partition, record.offset)
     try:
         if _header(record, "ce_type") == RECEIPT_TYPE.encode("ascii"):
-            return DeliveredReceipt(position, _receipt(record, directory))
-        return _document(record, position, directory, verified)
+            return DeliveredReceipt(position, _receipt(record, directory, revocations))
+        return _document(record, position, directory, verified, revocations)
     except RuleError as err:
         return Rejection(position, err.rule, err.field, err.message, _document_id(record))
     except Exception as err:  # noqa: BLE001  # a defect of ours must not stop all later documents
@@ -83,7 +91,11 @@ def read_delivered(record: Record, directory: Directory, verified: VerifiedSigna
 
 
 def _document(
-    record: Record, position: SourcePosition, directory: Directory, verified: VerifiedSignatures
+    record: Record,
+    position: SourcePosition,
+    directory: Directory,
+    verified: VerifiedSignatures,
+    revocations: RevocationState,
 ) -> DeliveredDocument:
     """Verify a document.
 
@@ -103,6 +115,7 @@ def _document(
     signatures = Verifier(directory, verified).verify_record(
         record, envelope, statement, side="in", schema_hash=schema.codec.hash
     )
+    require_unrevoked(signatures, directory.revocation, revocations, time_ms=statement.time_ms)
     # Step 4.
     if envelope.attribute("source") != statement.origin.source_uri:
         raise MetadataError(f"expected {statement.origin.source_uri}", rule="ID-1", field="ce_source")
@@ -166,7 +179,7 @@ def _check_agreement(
     return signature_policy(package, agreement)
 
 
-def _receipt(record: Record, directory: Directory) -> Receipt:
+def _receipt(record: Record, directory: Directory, revocations: RevocationState) -> Receipt:
     """Verify a receipt: one signature by the bus over the Avro bytes, valid at the time of the decision."""
     signatures = [value for name, value in record.headers if name == SIGNATURE]
     if len(signatures) != 1:
@@ -183,6 +196,8 @@ def _receipt(record: Record, directory: Directory) -> Receipt:
     signature.verify(trusted.certificate, (record.value or b"")[FRAME_BYTES:])
     receipt = decode_receipt(record.value)
     trusted.require_valid_at(receipt.time_ms)
+    own = (ProvenSignature(trusted, is_over_batch=False),)
+    require_unrevoked(own, directory.revocation, revocations, time_ms=receipt.time_ms)
     return receipt
 
 

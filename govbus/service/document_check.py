@@ -2,7 +2,7 @@
 
 The document is built and encoded as ``govbus send`` does it, signed with throwaway keys, and given to `decide` with a
 copy of the directory that trusts these keys. So everything is judged but what only the bus knows: what was sent
-before (rules SEQ-1, CE-4 and DRM-7), and the agency's own keys (SEC-4 and SEC-6).
+before (rules SEQ-1, CE-4 and DRM-7), and the agency's own keys (SEC-4, SEC-6 and SEC-11).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from govbus.routing.decide import decide
 from govbus.routing.directory.model import Directory
 from govbus.routing.history import MemoryHistory
 from govbus.routing.rules.catalogue import explained, finding_of
+from govbus.routing.trust.policy import RevocationMode, RevocationPolicy
 from govbus.service.document_builder import DocumentBuilder, IncompleteDocumentError
 from govbus.service.sending import DocumentText
 from govbus.signing.algorithms import Algorithm
@@ -102,7 +103,9 @@ def _throwaway_keys(directory: Directory, agency: AgencyId, at_ms: int) -> tuple
         if algorithms:
             certificate = Certificate.from_pem(issued.certificate_pem)
             certificates[certificate.thumbprint] = TrustedCertificate(certificate, agency, None)
-    return signers, replace(directory, certificates=certificates)
+    # What authorities say of throwaway certificates is nothing; of the agency's own, only the bus knows it.
+    unasked = RevocationPolicy(RevocationMode.NONE)
+    return signers, replace(directory, certificates=certificates, revocation=unasked)
 
 
 def _is_good(trusted: TrustedCertificate, at_ms: int) -> bool:

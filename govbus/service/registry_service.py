@@ -20,6 +20,7 @@ from govbus.service.directory.follower import DirectoryFollower
 from govbus.service.inbox_database import Effect, InboxDatabase, ReceiptEffect
 from govbus.service.processes import clock_ms
 from govbus.service.registry_store import SqliteRegistryStore
+from govbus.service.revocations.following import RevocationFollower
 from govbus.signing.certificates import Certificate
 from govbus.transport.base import Transport
 
@@ -142,9 +143,11 @@ async def serve_population(
         clock_ms=clock_ms,
         seen_file=database_file.with_name(database_file.name + ".directory.json"),
     )
+    revocations = RevocationFollower(transport)
     register = PopulationRegister(database_file)
     try:
         await follower.start()
+        await revocations.start()
         consumer = Consumer(
             ConsumerParts(
                 transport=transport,
@@ -153,9 +156,11 @@ async def serve_population(
                 name=name,
                 directory=lambda: follower.current,
                 clock_ms=clock_ms,
+                revocations=lambda: revocations.state,
             )
         )
         await consumer.run(stopping)
     finally:
+        await revocations.stop()
         await follower.stop()
         register.close()

@@ -103,12 +103,15 @@ class TrustedCertificate:
     revoked_ms: int | None = None
     """Signatures of this moment and later are refused; earlier ones stay good."""
     role: CertificateRole = CertificateRole.SEAL
+    issuers: tuple[Certificate, ...] = ()
+    """The certificates above it, nearest first; the last is an anchor of the bus, which is trusted as it stands."""
 
     def require_valid_at(self, time_ms: int) -> None:
-        """Check the span of validity and revocation at one moment.
+        """Check the spans of validity, and revocation by the directory, at one moment.
 
         Raises:
-            UntrustedKeyError: if the certificate was not yet valid, expired or revoked then (rule SEC-6).
+            UntrustedKeyError: if the certificate or one above it was not yet valid, expired or revoked then (rule
+                SEC-6).
         """
         certificate = self.certificate
         if time_ms < certificate.not_before_ms:
@@ -119,6 +122,12 @@ class TrustedCertificate:
             raise _untrusted(f"certificate {certificate.thumbprint} had expired at the statement's time")
         if self.revoked_ms is not None and time_ms >= self.revoked_ms:
             raise _untrusted(f"certificate {certificate.thumbprint} was revoked at the statement's time")
+        for issuer in self.issuers[:-1]:  # RFC 5280 section 6.1.3 (a)(2); an anchor's own span is not looked at
+            if not issuer.not_before_ms <= time_ms <= issuer.not_after_ms:
+                raise _untrusted(
+                    f"certificate {issuer.thumbprint}, which issued {certificate.thumbprint},"
+                    " was not valid at the statement's time"
+                )
 
 
 class TrustStore(Protocol):

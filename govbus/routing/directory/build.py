@@ -14,6 +14,7 @@ from govbus.routing.directory.values import (
     asset_of,
     code_list_of_entry,
     package_of,
+    revocation_policy_of,
     taxonomy_of,
 )
 from govbus.routing.rules.rule import Profile
@@ -53,6 +54,7 @@ def build_directory(content: DirectoryContent, *, version: int, issued_ms: int, 
         taxonomies={entry.id: taxonomy_of(entry) for entry in content.taxonomies},
         assets={entry.id: asset_of(entry) for entry in content.assets},
         profiles=frozenset({Profile.CORE, *content.bus.profiles}),
+        revocation=revocation_policy_of(content.bus),
         codes=code_lists(content),
     )
 

@@ -20,6 +20,7 @@ from govbus.routing.directory.entries import (
 )
 from govbus.routing.directory.fields import Cites, FileName, Model, StartMoment
 from govbus.routing.directory.parts import NiemFormatFields
+from govbus.routing.trust.path import CHAIN_CERTIFICATES_MAX
 from govbus.signing.certificates import CertificateRole
 
 VALIDITY_DAYS_DEFAULT = 365
@@ -43,6 +44,8 @@ class CertificateLine(Model):
     """Signatures from this moment on are refused."""
     role: CertificateRole = CertificateRole.SEAL
     """What is signed with it: seal for the agency itself, officer for a person who answers for a document."""
+    chain: Annotated[tuple[FileName, ...], Field(max_length=CHAIN_CERTIFICATES_MAX)] = ()
+    """Files (PEM) of the certificates between it and an anchor of the bus, nearest first."""
 
 
 class AgencyFile(AgencyFields):

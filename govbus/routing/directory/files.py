@@ -149,9 +149,15 @@ class DirectoryFiles:
         certificates = []
         for index, line in enumerate(model.certificates):
             pem = self._pem(name, f"certificates.{index}.file", line.file)
-            if pem is not None:
+            chain = [
+                self._pem(name, f"certificates.{index}.chain.{place}", file)
+                for place, file in enumerate(line.chain)
+            ]
+            if pem is not None and all(chain):
                 certificates.append(
-                    CertificatePart.model_construct(pem=pem, revoked=line.revoked, role=line.role)
+                    CertificatePart.model_construct(
+                        pem=pem, revoked=line.revoked, role=line.role, chain=tuple(chain)
+                    )
                 )
         return AgencyEntry.model_construct(**_fields(model, AgencyFields), certificates=tuple(certificates))
 

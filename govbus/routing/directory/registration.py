@@ -16,7 +16,7 @@ from typing import Any
 from govbus.document.finding import Breach, Severity
 from govbus.errors import RuleError
 from govbus.routing.directory.build import code_lists
-from govbus.routing.directory.checks import EntryChecks, certificate_of
+from govbus.routing.directory.checks import EntryChecks
 from govbus.routing.directory.entries import (
     AgencyEntry,
     AgreementEntry,
@@ -39,6 +39,7 @@ from govbus.routing.rules.cloudevents import CLASSIFICATIONS
 from govbus.routing.rules.language_tags import is_well_formed
 from govbus.routing.rules.rule import Profile
 from govbus.routing.rules.security import certificate_breaches
+from govbus.routing.trust.path import certificate_of
 from govbus.schemas import governance
 from govbus.schemas.canonical import canonical_json
 from govbus.schemas.compatibility import compatibility_breaches

@@ -23,6 +23,7 @@ from govbus.routing.directory.model import Directory
 from govbus.routing.history import Prior
 from govbus.routing.rules.catalogue import explained
 from govbus.routing.rules.security import require_audit_record
+from govbus.routing.trust.status import NOTHING_KNOWN, RevocationState
 from govbus.schemas.core import encode_log_entry, encode_receipt
 from govbus.service.router.state import PartitionHistory
 from govbus.signing.jws import RECEIPT_TYP, sign_detached
@@ -76,20 +77,37 @@ class BatchRouter:
         self._log_partition = log_partition
         self._run_max = receipt_run_documents_max
         self._route_end = b""
+        self._revocations = NOTHING_KNOWN
 
-    def route(self, records: Sequence[Record], directory: Directory, *, at_ms: int) -> RoutedBatch:
+    def route(
+        self,
+        records: Sequence[Record],
+        directory: Directory,
+        *,
+        at_ms: int,
+        revocations: RevocationState = NOTHING_KNOWN,
+    ) -> RoutedBatch:
         """Decide about records in offset order.
 
         Args:
             records: of one outbox partition.
             directory: the version in force for the whole batch.
             at_ms: the time of all its decisions.
+            revocations: what is known of certificates, for the whole batch.
         """
+        self._revocations = revocations
         batch = RoutedBatch()
         self._route_end = f" log={self._log_partition} router={self._name} time={time_text(at_ms)}".encode()
         run: list[_Judged] = []
         for record in records:
-            decision = decide(record, directory, self._history, at_ms=at_ms, verified=self._verified)
+            decision = decide(
+                record,
+                directory,
+                self._history,
+                at_ms=at_ms,
+                verified=self._verified,
+                revocations=revocations,
+            )
             if run and not (_continues(run[-1].decision, decision) and len(run) < self._run_max):
                 self._close_run(run, directory, at_ms, batch)
                 run = []
@@ -143,6 +161,7 @@ class BatchRouter:
             recipients=decision.recipients,
             receipt_first=one.receipt_first,
             agreement=decision.agreement,
+            revocations=self._revocations.count,
         )
         require_audit_record(entry)
         origin = str(statement.origin) if statement is not None else record.topic

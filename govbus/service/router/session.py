@@ -21,6 +21,7 @@ from govbus.document.record import Record
 from govbus.errors import MetadataError
 from govbus.routing.directory.model import Directory
 from govbus.routing.history import Prior, prior_of_entry
+from govbus.routing.trust.status import NOTHING_KNOWN, RevocationState
 from govbus.schemas.core import decode_log_entry
 from govbus.service.router.batch import BatchRouter, RoutedBatch
 from govbus.service.router.state import PartitionHistory, RouterState
@@ -51,6 +52,8 @@ class SessionParts:
     """Returns the directory version in force."""
     clock_ms: Callable[[], int]
     log_partitions: int
+    revocations: Callable[[], RevocationState] = lambda: NOTHING_KNOWN
+    """Returns what is known about the status of certificates."""
 
 
 class PartitionSession:
@@ -130,7 +133,11 @@ class PartitionSession:
         records = [self._waiting.popleft() for _ in range(count)]
         started = time.monotonic()
         batch = await asyncio.to_thread(
-            self._router.route, records, parts.directory(), at_ms=parts.clock_ms()
+            self._router.route,
+            records,
+            parts.directory(),
+            at_ms=parts.clock_ms(),
+            revocations=parts.revocations(),
         )
         await self._producer.transact(
             batch.records, offsets={self.source: records[-1].offset + 1}, group=parts.settings.group

@@ -10,6 +10,7 @@ from govbus.errors import ConfigError, TransportConfigError
 from govbus.service.directory.follower import DirectoryFollower
 from govbus.service.directory.publishing import read_certificates
 from govbus.service.processes import clock_ms
+from govbus.service.revocations.following import RevocationFollower
 from govbus.service.router.router_service import RouterService
 from govbus.service.router.session import SessionParts
 from govbus.service.router.state import RouterState
@@ -77,9 +78,11 @@ async def run_router(
         clock_ms=clock_ms,
         seen_file=data_folder / "directory.json",
     )
+    revocations = RevocationFollower(transport)
     state = RouterState(data_folder / "history.db", documents_max=settings.history_documents_max)
     try:
         await follower.start()
+        await revocations.start()
         trusted = follower.current.certificate(signer.certificate.thumbprint)
         if trusted is None or trusted.agency != follower.current.bus:
             raise ConfigError(
@@ -96,9 +99,11 @@ async def run_router(
                 directory=lambda: follower.current,
                 clock_ms=clock_ms,
                 log_partitions=await log_partition_count(transport),
+                revocations=lambda: revocations.state,
             )
         )
         await service.run(stopping)
     finally:
+        await revocations.stop()
         await follower.stop()
         state.close()
