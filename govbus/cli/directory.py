@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from govbus.cli.key_options import PasswordFileOption
+
 if TYPE_CHECKING:
     from govbus.routing.directory.model import Directory
 
@@ -107,11 +109,11 @@ def schema(
 @app.command()
 def apply(
     folder: FolderArgument,
-    key: Annotated[Path, typer.Option(help="Private key of the governing authority (PEM).", dir_okay=False)],
+    key: Annotated[
+        str, typer.Option(help="Private key of the governing authority: PEM file or pkcs11: URI.")
+    ],
     certificate: Annotated[Path, typer.Option(help="Its certificate (PEM).", dir_okay=False)],
-    password_file: Annotated[
-        Path | None, typer.Option(help="File with the key's password, where it has one.", dir_okay=False)
-    ] = None,
+    password_file: PasswordFileOption = None,
     authority: Annotated[
         Path | None,
         typer.Option(help="Certificates that earlier versions were signed with (PEM).", dir_okay=False),
@@ -121,17 +123,18 @@ def apply(
     import asyncio
 
     from govbus.service.directory.publishing import publish_directory, read_certificates, read_folder
+    from govbus.service.keys.opening import open_signer
+    from govbus.service.keys.secrets import secret_from_file
     from govbus.service.processes import clock_ms
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings
-    from govbus.signing.signer import KeySigner
 
     files = read_folder(folder)
-    signer = KeySigner.from_pem(
-        _octets(key),
-        _octets(certificate),
+    signer = open_signer(
+        key,
+        certificate,
         kid=f"{files.content.bus.id}/authority",
-        password=_octets(password_file).rstrip(b"\r\n") if password_file is not None else None,
+        secret=secret_from_file(password_file),
     )
     publication = asyncio.run(
         publish_directory(
@@ -235,12 +238,3 @@ def _print(directory: Directory) -> None:
     for table in (agencies, assets, packages, agreements):
         console.print()
         console.print(table)
-
-
-def _octets(path: Path) -> bytes:
-    from govbus.errors import ConfigError
-
-    try:
-        return path.read_bytes()
-    except OSError as err:
-        raise ConfigError(f"{path} cannot be read: {err.strerror}") from err
