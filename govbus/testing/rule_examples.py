@@ -8,6 +8,8 @@ An example is YAML over a base in which nothing is wrong (`govbus.testing.exampl
 - ``bus``, ``agency``, ``consumer``, ``package``, ``asset``, ``taxonomy``, ``agreement``: entries of the directory;
 - ``schema`` or ``schemas``: the payload schema, or its versions; documents have the last;
 - ``codes``: a code list of the bus's own, or several; ``files``: further files of the directory, by name;
+- ``revocation_list``: that the example's authority has published: ``next_update``, and ``revoked``, a time by name of
+  a certificate;
 - ``scenario``: one of `govbus.testing.scenarios` instead of a document.
 """
 
@@ -22,8 +24,10 @@ from govbus.errors import DirectoryError
 from govbus.routing.decide import Decision, decide, prior_of
 from govbus.routing.directory.model import Directory
 from govbus.routing.history import MemoryHistory
+from govbus.routing.trust.status import NOTHING_KNOWN, RevocationRecords, RevocationState
 from govbus.schemas.catalog import DocumentSchema
 from govbus.signing.algorithms import Algorithm
+from govbus.testing import example_keys
 from govbus.testing.example_bus import BASE_AT_MS, ORIGIN, ExampleBus
 from govbus.testing.example_documents import make_record, required_time_ms
 from govbus.testing.example_signatures import TWIN_ALGORITHM
@@ -50,6 +54,7 @@ KEYS: Final = frozenset(
         "schemas",
         "codes",
         "files",
+        "revocation_list",
         "scenario",
     }
 )
@@ -120,16 +125,35 @@ def registration_findings(bus: ExampleBus) -> tuple[Finding, ...]:
 def _sent(example: Mapping[str, Any], directory: Directory, schema: DocumentSchema) -> tuple[Decision, ...]:
     """Send the documents in turn, decided on as a router does."""
     history = MemoryHistory()
+    revocations = _revocations(example.get("revocation_list"))
     decisions: list[Decision] = []
     for offset, document in enumerate([*(example.get("before") or []), example]):
         at_ms = _at_ms(document)
         record = make_record(document, schema, index=history.next_index(ORIGIN), offset=offset, at_ms=at_ms)
-        decision = decide(record, directory, history, at_ms=at_ms)
+        decision = decide(record, directory, history, at_ms=at_ms, revocations=revocations)
         prior = prior_of(decision, time_ms=at_ms, receipt_first=offset)
         if prior is not None:
             history.remember(ORIGIN, prior)
         decisions.append(decision)
     return tuple(decisions)
+
+
+def _revocations(fields: Mapping[str, Any] | None) -> RevocationState:
+    """Return what is known about certificates: the list that an example gives, or nothing."""
+    if fields is None:
+        return NOTHING_KNOWN
+    authority, records = example_keys.authority(), RevocationRecords()
+    records.add(
+        authority.crl(
+            [
+                authority.revoked_of(example_keys.issued(name).certificate_pem, required_time_ms(time))
+                for name, time in (fields.get("revoked") or {}).items()
+            ],
+            this_update_ms=example_keys.VALID_FROM_MS,
+            next_update_ms=required_time_ms(fields["next_update"]),
+        )
+    )
+    return records.state()
 
 
 def _at_ms(document: Mapping[str, Any]) -> int:

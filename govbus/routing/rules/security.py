@@ -170,6 +170,23 @@ RULES = (
         passing="package: {signatures: {officer: required}}\nraw: {signed_by: [seal, officer]}",
         failing="package: {signatures: {officer: required}}",
     ),
+    Rule(
+        id="SEC-11",
+        citation="NIST SP 800-53 SC-17, IA-5(2)(a); RFC 5280 section 6.3; RFC 6960",
+        severity=Severity.REFUSE,
+        basis=Basis.PROFILE,
+        profile=Profile.CORE,
+        moments=(Moment.REGISTRATION, Moment.DOCUMENT),
+        explanation="Whether a certificate is revoked is known when a document is decided on: its authority has said "
+        "so in a revocation list or an OCSP response whose nextUpdate is not past. Past it, documents are accepted with a "
+        "warning for as long as the bus's grace lasts, then refused, until the authority is heard of again. The "
+        "directory says of which certificates it must be known: of those that declare where it is to be had, of all, "
+        "or of none.",
+        accepted="Fresh revocation material for the certificate and those above it; the operator runs `govbus "
+        "revocations watch`. A refused document can be sent again as it is.",
+        passing="bus: {revocation: {mode: required}}\nrevocation_list: {next_update: 2026-11-24T00:00:00Z}",
+        failing="bus: {revocation: {mode: required}}\nrevocation_list: {next_update: 2026-11-20T00:00:00Z}",
+    ),
 )
 """The rules of this family."""
 

@@ -63,6 +63,7 @@ TABLE = {
     "SEC-8": ("R", "norm"),
     "SEC-9": ("R", "norm"),
     "SEC-10": ("R", "profile"),
+    "SEC-11": ("R", "profile"),
     "PRV-1": ("R", "norm profile"),
     "PRV-2": ("RQ", "profile"),
     "ID-1": ("R", "norm profile"),
