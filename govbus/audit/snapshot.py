@@ -31,6 +31,8 @@ class Snapshot:
     outboxes: dict[TopicPartition, int]
     recipients: dict[TopicPartition, int]
     """Inboxes, publication topics and the quarantine."""
+    revocations: dict[TopicPartition, int]
+    """Revocation material; a bus may have none."""
     beginnings: dict[TopicPartition, int]
     """First offsets that the broker still has, of all of them."""
 
@@ -63,13 +65,14 @@ class Snapshot:
                 counts,
                 lambda topic: topic.startswith(RECIPIENT_PREFIXES) or topic == topics.QUARANTINE,
             ),
+            _of(counts, lambda topic: topic == topics.REVOCATIONS),
         ]
         everything = [partition for group in groups for partition in group]
         subscriber = transport.subscriber(assign=everything)
         await subscriber.start()
         try:
-            checkpoints, message_log, outboxes = [
-                await subscriber.end_offsets(group) if group else {} for group in groups[:3]
+            checkpoints, message_log, outboxes, revocations = [
+                await subscriber.end_offsets(group) if group else {} for group in (*groups[:3], groups[4])
             ]
             # A transaction that is being committed may be visible on one topic before the other: wait for it there.
             recipients = (
@@ -78,7 +81,7 @@ class Snapshot:
             beginnings = await subscriber.beginning_offsets(everything)
         finally:
             await subscriber.stop()
-        return cls(checkpoints, message_log, outboxes, recipients, beginnings)
+        return cls(checkpoints, message_log, outboxes, recipients, revocations, beginnings)
 
 
 def _of(counts: Mapping[str, int], is_wanted: Callable[[str], bool]) -> list[TopicPartition]:

@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cryptography.x509 import Certificate
+
 from govbus.audit.checkpoints import Checkpoints
 from govbus.audit.expectations import Expectations, statement_of
 from govbus.audit.history import ReplayHistory
@@ -17,6 +19,7 @@ from govbus.audit.judge import Judge
 from govbus.audit.pairs import Pair, pairs
 from govbus.audit.presences import Presences
 from govbus.audit.report import AuditFinding, AuditReport, Check
+from govbus.audit.revocations import RevocationAudit
 from govbus.audit.snapshot import Snapshot
 from govbus.audit.streams import PartitionStreams
 from govbus.audit.tally import Ledger, Locator, Naming, Presence, Tally
@@ -26,6 +29,7 @@ from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import ConfigError
 from govbus.message_log.keys import LogPublicKeys
+from govbus.message_log.policy import Policy
 from govbus.routing.directory.model import Directory
 from govbus.signing.verifier import VerifiedSignatures
 from govbus.transport.base import TopicPartition, Transport
@@ -43,6 +47,8 @@ async def verify(
     keys: LogPublicKeys,
     directories: Mapping[int, Directory],
     known_checkpoints: Sequence[str] = (),
+    policy: Policy | None = None,
+    timestamp_anchors: Sequence[Certificate] = (),
     progress: Progress | None = None,
 ) -> AuditReport:
     """Audit everything that a bus has recorded.
@@ -54,6 +60,8 @@ async def verify(
         directories: every version by its number, verified against the governing authority.
         known_checkpoints: signed notes that the auditor has from before or from others; a log that was cut or
             rewritten since then contradicts them.
+        policy: the witnesses that the auditor trusts; cosignatures are not looked at without one.
+        timestamp_anchors: certificates of time stamping authorities that the auditor trusts.
         progress: told how far it is.
 
     Returns:
@@ -69,18 +77,20 @@ async def verify(
         )
     snapshot = await Snapshot.take(transport)
     audit = _Audit(transport, snapshot, directories, progress)
-    checkpoints = Checkpoints(bus, keys, audit.report)
+    checkpoints = Checkpoints(bus, keys, audit.report, policy=policy, timestamp_anchors=timestamp_anchors)
     checkpoints.take_known(known_checkpoints)
     # Step 1: checkpoints.
     for partition, end in snapshot.checkpoints.items():
         await audit.read("checkpoints", {partition: end}, checkpoints.take)
-    # Step 2: entries, each beside its outbox record.
+    # Step 2: what authorities said about certificates.
+    await audit.read_revocations()
+    # Step 3: entries, each beside its outbox record.
     tally = Tally()
     await audit.replay(checkpoints, tally)
     checkpoints.finish()
-    # Step 3: what was delivered.
+    # Step 4: what was delivered.
     await audit.look_at_recipients(tally, audit.report)
-    # Step 4: where that differs, which records it is.
+    # Step 5: where that differs, which records it is.
     await audit.locate(tally.differing())
     return audit.report
 
@@ -122,6 +132,7 @@ class _Audit:
         self._naming = Naming(os.urandom(_SECRET_BYTES))
         self._decided_until: dict[TopicPartition, int] = {}
         self._trimmed: set[str] = set()
+        self._revocations = RevocationAudit(directories)
 
     async def read(
         self, name: str, ends: Mapping[TopicPartition, int], take: Callable[[Record], None]
@@ -135,6 +146,15 @@ class _Audit:
                     step.count()
         step.finish()
 
+    async def read_revocations(self) -> None:
+        """Take in the revocation material, and report what no authority answers for."""
+        findings: list[AuditFinding | None] = []
+        ends = self._snapshot.revocations
+        await self.read("revocations", ends, lambda record: findings.append(self._revocations.take(record)))
+        self.report.extend(finding for finding in findings if finding is not None)
+        for partition in ends:
+            self._check_beginning(partition, "the revocation material from its first record")
+
     def _step(self, name: str, ends: Mapping[TopicPartition, int]) -> _Step:
         total = sum(max(0, end - self._snapshot.beginnings[partition]) for partition, end in ends.items())
         return _Step(name, total, self._progress)
@@ -142,7 +162,7 @@ class _Audit:
     async def replay(self, checkpoints: Checkpoints, tally: Tally) -> None:
         """Recompute every tree and decide again about every record."""
         history = ReplayHistory()
-        judge = Judge(self._directories, history, VerifiedSignatures())
+        judge = Judge(self._directories, history, VerifiedSignatures(), self._revocations.records)
         step = self._step("entries", self._snapshot.message_log)
         try:
             for message_log, end in self._snapshot.message_log.items():
@@ -160,7 +180,7 @@ class _Audit:
                             self.report.pending += 1
                 expectations.finish()
                 tree.finish()
-                self._check_log_beginning(message_log)
+                self._check_beginning(message_log, "the log from its first entry")
         finally:
             history.close()
         step.finish()
@@ -216,16 +236,16 @@ class _Audit:
                 )
             )
 
-    def _check_log_beginning(self, message_log: TopicPartition) -> None:
-        beginning = self._snapshot.beginnings[message_log]
+    def _check_beginning(self, partition: TopicPartition, expected: str) -> None:
+        beginning = self._snapshot.beginnings[partition]
         if beginning > 0:
             self.report.add(
                 AuditFinding(
                     Check.RETENTION,
-                    message_log.topic,
-                    message_log.partition,
+                    partition.topic,
+                    partition.partition,
                     0,
-                    "the log from its first entry",
+                    expected,
                     f"the broker deleted what was before offset {beginning}",
                 )
             )

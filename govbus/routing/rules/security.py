@@ -178,8 +178,8 @@ RULES = (
         profile=Profile.CORE,
         moments=(Moment.REGISTRATION, Moment.DOCUMENT),
         explanation="Whether a certificate is revoked is known when a document is decided on: its authority has said "
-        "so in a revocation list or an OCSP response whose nextUpdate is not past. Past it, documents are accepted with a "
-        "warning for as long as the bus's grace lasts, then refused, until the authority is heard of again. The "
+        "so in a revocation list or an OCSP response whose nextUpdate is not past. Past it, documents are accepted "
+        "with a warning for as long as the bus's grace lasts, then refused, until the authority is heard of again. The "
         "directory says of which certificates it must be known: of those that declare where it is to be had, of all, "
         "or of none.",
         accepted="Fresh revocation material for the certificate and those above it; the operator runs `govbus "

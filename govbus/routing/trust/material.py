@@ -91,6 +91,10 @@ class Material:
         """Return what it says about a certificate, None where it is about others; believe it after `verify` alone."""
         raise NotImplementedError
 
+    def is_about(self, issuer: Certificate) -> bool:
+        """Return whether it says that it is by this authority, or about its certificates; `verify` says if so."""
+        raise NotImplementedError
+
     def _fault(self, issuer: Certificate) -> str:
         """Return why it is not the issuer's word, empty where it is."""
         try:
@@ -126,6 +130,10 @@ class RevocationList(Material):
         """How many certificates it says are revoked."""
         return len(self._entries)
 
+    def is_about(self, issuer: Certificate) -> bool:
+        """See `Material.is_about`."""
+        return self.issuer_name == parsed_of(issuer).subject.public_bytes()
+
     def revoked_ms(self, serial: int) -> int | None:
         """Return since when the certificate with a serial number is revoked, None where the list does not name it."""
         entry = self._entries.get(serial)
@@ -143,10 +151,9 @@ class RevocationList(Material):
         return _revoked(revoked_ms, reason, self.this_update_ms, self.next_update_ms)
 
     def _require(self, issuer: Certificate) -> None:
-        parsed = parsed_of(issuer)
-        if self.issuer_name != parsed.subject.public_bytes():
+        if not self.is_about(issuer):
             raise _refused(f"the list is by {self.issuer_text}, not by {issuer.subject}")
-        usage = key_usage_of(parsed)
+        usage = key_usage_of(parsed_of(issuer))
         if usage is not None and not usage.crl_sign:
             raise _refused(f"certificate {issuer.subject} may not sign revocation lists (cRLSign)")
         if not isinstance(self._crl.signature_hash_algorithm, (*_STRONG, type(None))):
@@ -179,6 +186,10 @@ class OcspResponse(Material):
         """Serial numbers of the certificates that it is about."""
         return frozenset(self._singles)
 
+    def is_about(self, issuer: Certificate) -> bool:
+        """See `Material.is_about`."""
+        return any(_names(single, issuer) for singles in self._singles.values() for single in singles)
+
     @property
     def responder_serial(self) -> int | None:
         """Serial number of the responder's certificate that the response carries, None where it carries none."""
@@ -202,6 +213,8 @@ class OcspResponse(Material):
     def _require(self, issuer: Certificate) -> None:
         """Check the signature, by the issuer or a responder of its own (RFC 6960 section 4.2.2.2)."""
         response, signer = self._response, parsed_of(issuer)
+        if not self.is_about(issuer):
+            raise _refused(f"the response is about certificates of another authority than {issuer.subject}")
         responder = self._responder()
         if responder is not None and responder != signer:
             self._require_responder(responder, issuer)

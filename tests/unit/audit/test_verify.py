@@ -9,6 +9,7 @@ from govbus.document import topics
 from govbus.document.finding import Finding, Outcome, Severity
 from govbus.document.ids import AgencyId, Origin
 from govbus.errors import ConfigError, TransportError
+from govbus.message_log.heads import HEADS_KEY
 from govbus.message_log.keys import LogKeys
 from govbus.schemas.core import decode_log_entry, encode_log_entry
 from govbus.transport.base import TopicPartition
@@ -46,10 +47,12 @@ def _rewrite(bus, partition, number, **changes):
 
 
 def _sign_again(bus, partition):
-    """Replace the checkpoints of a partition by one that an operator signs over the log as it is now."""
+    """Replace the checkpoints of a partition and of the heads by ones that an operator signs over the log as it is."""
     checkpoints = bus.at(topics.CHECKPOINTS, 0)
-    checkpoints[:] = [record for record in checkpoints if record.key != str(partition).encode()]
+    replaced = (str(partition).encode(), HEADS_KEY)
+    checkpoints[:] = [record for record in checkpoints if record.key not in replaced]
     bus.checkpoint(partition)
+    bus.head_checkpoint()
 
 
 async def test_honest_bus(bus):
@@ -59,7 +62,7 @@ async def test_honest_bus(bus):
     assert [] == report.findings
     assert report.is_clean
     assert {"accepted": 54, "duplicate": 1, "quarantined": 1, "refused": 1} == dict(report.outcomes)
-    assert (57, 0, 3) == (report.entries, report.entries_after_checkpoint, report.checkpoints)
+    assert (57, 0, 4) == (report.entries, report.entries_after_checkpoint, report.checkpoints)
     assert (108, 1, 0, 0) == (report.delivered, report.quarantined, report.pending, report.pending_deliveries)
     assert {"SEQ-1": 1, "DRM-1": 1} == dict(report.rules)
     assert {0: 41, 1: 16} == report.sizes
@@ -508,7 +511,7 @@ async def test_progress(bus):
     await bus.audit(progress=lambda *step: told.append(step))
 
     last = {name: (done, total) for name, done, total in told}
-    assert {"checkpoints", "entries", "deliveries"} == set(last)
+    assert {"checkpoints", "revocations", "entries", "deliveries"} == set(last)
     assert all(done == total for done, total in last.values())
 
 
