@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from cryptography.x509 import Certificate
+
+from govbus.audit.heads import Heads
 from govbus.audit.report import AuditFinding, AuditReport, Check
 from govbus.document import topics
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import NoteError
 from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
+from govbus.message_log.heads import HEADS_KEY, TIMESTAMP_KEY, head_origin, partition_of_key
 from govbus.message_log.keys import LogPublicKeys, log_origin
 from govbus.message_log.note import Note
+from govbus.message_log.policy import Policy
 from govbus.message_log.tree import CompactTree
 from govbus.signing.merkle import leaf_hash
 
@@ -32,17 +37,34 @@ class _Stated(NamedTuple):
 class Checkpoints:
     """All checkpoints of a bus that are signed by its log's keys."""
 
-    def __init__(self, bus: AgencyId, keys: LogPublicKeys, report: AuditReport) -> None:
-        """Take the keys that must have signed, and where findings go."""
+    def __init__(
+        self,
+        bus: AgencyId,
+        keys: LogPublicKeys,
+        report: AuditReport,
+        *,
+        policy: Policy | None = None,
+        timestamp_anchors: Sequence[Certificate] = (),
+    ) -> None:
+        """Take the keys that must have signed, where findings go, and whom the auditor trusts besides (see `Heads`)."""
         self._bus = bus
         self._keys = keys
         self._report = report
+        origin = head_origin(bus)
+        self.heads = Heads(
+            origin, keys.verifiers(origin), report, policy=policy, timestamp_anchors=timestamp_anchors
+        )
         self._stated: dict[str, dict[int, _Stated]] = {}
 
     def take(self, record: Record) -> None:
-        """Open one record of the checkpoints topic."""
-        key = (record.key or b"").decode("ascii", "replace")
-        origin = f"{self._bus}/log/{key}"
+        """Open one record of the checkpoints topic; keys that this version does not know are passed over."""
+        number = partition_of_key(record.key)
+        if record.key == TIMESTAMP_KEY:
+            self.heads.take_timestamp(record)
+        elif number is not None or record.key == HEADS_KEY:
+            self._open(self.heads.origin if number is None else log_origin(self._bus, number), record)
+
+    def _open(self, origin: str, record: Record) -> None:
         try:
             checkpoint = open_checkpoint(record.value or b"", self._keys.verifiers(origin))
         except NoteError as err:
@@ -57,8 +79,11 @@ class Checkpoints:
                 )
             )
             return
-        stated = _Stated(checkpoint.root, record.topic, record.partition, record.offset)
-        self._state(checkpoint, stated)
+        self._state(checkpoint, _Stated(checkpoint.root, record.topic, record.partition, record.offset))
+        if origin == self.heads.origin:
+            self.heads.take(checkpoint, record)
+        else:
+            self.heads.take_entry(checkpoint, record)
 
     def take_known(self, notes: Iterable[str]) -> None:
         """Open checkpoints that the auditor has from before, or from a witness."""
@@ -71,6 +96,8 @@ class Checkpoints:
                 self._report.add(AuditFinding(Check.CHECKPOINT, KNOWN, None, number, expected, err.message))
             else:
                 self._state(checkpoint, _Stated(checkpoint.root, KNOWN, None, number))
+                if origin == self.heads.origin:
+                    self.heads.take_known(checkpoint, KNOWN, number)
 
     def _state(self, checkpoint: Checkpoint, stated: _Stated) -> None:
         self._report.checkpoints += 1
@@ -94,7 +121,9 @@ class Checkpoints:
         return TreeReplay(origin, partition, self._stated.pop(origin, {}), self._report)
 
     def finish(self) -> None:
-        """Report checkpoints of logs that do not exist."""
+        """Report checkpoints of logs that do not exist, and what is missing at the end of the head tree."""
+        self._stated.pop(self.heads.origin, None)
+        self.heads.finish()
         for origin, by_size in self._stated.items():
             stated = by_size[max(by_size)]
             self._report.add(

@@ -149,6 +149,14 @@ class AuditReport:
     roots: dict[int, str] = field(default_factory=dict)
     """Root of every log partition as recomputed, in hex."""
     sizes: dict[int, int] = field(default_factory=dict)
+    heads: int = 0
+    """Entries of the head tree: checkpoints of partitions, each once."""
+    head_root: str = ""
+    """Root of the head tree as recomputed, in hex."""
+    heads_witnessed: int = 0
+    """Entries of the head tree that a quorum of the auditor's witnesses vouches for."""
+    timestamps: int = 0
+    """Timestamps over head checkpoints that hold."""
     notes: list[str] = field(default_factory=list)
     """What could not be checked, and why."""
 
@@ -187,6 +195,10 @@ class AuditReport:
                 "pending_deliveries": self.pending_deliveries,
                 "roots": {str(partition): root for partition, root in sorted(self.roots.items())},
                 "sizes": {str(partition): size for partition, size in sorted(self.sizes.items())},
+                "heads": self.heads,
+                "head_root": self.head_root,
+                "heads_witnessed": self.heads_witnessed,
+                "timestamps": self.timestamps,
                 "notes": self.notes,
                 "findings_total": self.findings_total,
                 "findings": [finding.to_json() for finding in self.findings],
@@ -202,6 +214,8 @@ class AuditReport:
         lines = [
             f"log entries      {self.entries:,} ({outcomes})",
             f"checkpoints      {self.checkpoints:,}; {self.entries_after_checkpoint:,} entries after the last one",
+            f"head tree        {self.heads:,} entries, {self.heads_witnessed:,} witnessed; "
+            f"{self.timestamps:,} timestamps",
             f"signatures       {self.signatures_verified:,} documents verified",
             f"delivered        {self.delivered:,} records, {self.receipts:,} receipts",
             f"quarantined      {self.quarantined:,} records",

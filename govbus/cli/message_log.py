@@ -52,8 +52,8 @@ def serve(
     from govbus.document.ids import AgencyId
     from govbus.errors import ConfigError
     from govbus.message_log.keys import LogKeys
-    from govbus.service.log_service import LogService
-    from govbus.service.log_state import LogState
+    from govbus.service.log.service import LogService
+    from govbus.service.log.state import LogState
     from govbus.service.processes import clock_ms, run_until_stopped
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings
@@ -76,6 +76,7 @@ def serve(
             bus=AgencyId.from_text(bus),
             keys=log_keys,
             state=state,
+            tiles=folder / "tiles",
             clock_ms=clock_ms,
             interval_s=settings.message_log.checkpoint_interval_s,
         )

@@ -14,7 +14,9 @@ from govbus.document.ids import AgencyId, Origin, PackageId
 from govbus.document.record import Record, frame
 from govbus.document.statement import Statement, headers_hash, value_hash
 from govbus.message_log.checkpoint import Checkpoint, sign_checkpoint
+from govbus.message_log.heads import HEADS_KEY, HeadTree, head_origin, partition_of_key
 from govbus.message_log.keys import LogKeys, log_origin
+from govbus.message_log.note import Note
 from govbus.message_log.tree import CompactTree
 from govbus.routing.directory.model import (
     Agency,
@@ -250,6 +252,21 @@ class Bus:
             self.append(topics.CHECKPOINTS, 0, str(partition).encode(), note.encode())
         return note
 
+    def head_checkpoint(self, *, keys=None, root=None, publish=True):
+        """Sign a checkpoint of the head tree as the topic gives it, and return the note."""
+        heads = HeadTree()
+        for record in self.at(topics.CHECKPOINTS, 0):
+            if partition_of_key(record.key) is not None:
+                heads.take(Checkpoint.from_text(Note.from_bytes(record.value).text))
+        checkpoint = Checkpoint(
+            head_origin(BUS), heads.tree.size, root if root is not None else heads.tree.root()
+        )
+        signers = (keys or self.keys.log).signers(checkpoint.origin)
+        note = sign_checkpoint(checkpoint, signers, at_s=AT_MS // 1000)
+        if publish:
+            self.append(topics.CHECKPOINTS, 0, HEADS_KEY, note.encode())
+        return note
+
     def documents(self, outbox, start, count, **options):
         """Return outbox records of a batch of documents of tax.example."""
         return make_documents(self.keys.signers[TAX], Origin(TAX, outbox), start, count, **options)
@@ -381,4 +398,5 @@ def bus(empty_bus):
     bus.send(0, [(again.key, again.value, again.headers)])
     bus.route(0, 20, at_ms=AT_MS + 150)
     bus.checkpoint(0)
+    bus.head_checkpoint()
     return bus

@@ -8,7 +8,7 @@ from govbus.document.record import Record
 from govbus.errors import LogIntegrityError
 from govbus.message_log.checkpoint import Checkpoint
 from govbus.message_log.tree import CompactTree
-from govbus.service.log_state import SignedTree
+from govbus.service.log.state import SignedTree
 from govbus.signing.merkle import leaf_hash
 
 
@@ -23,8 +23,6 @@ class LogPartition:
         """Go on from the last signed tree, or from the empty one."""
         self.origin = origin
         self.tree = signed.tree.copy() if signed is not None else CompactTree()
-        self.signed_size = -1
-        """Size that this process signed last; the tree found at the start is signed again, to show that we live."""
         self.last_leaf = signed.last_leaf if signed is not None else b""
         self.last_offset = signed.last_offset if signed is not None else -1
         self.is_restored = False
@@ -42,14 +40,20 @@ class LogPartition:
         """Whether the tree has reached everything that was promised about it."""
         return self.is_restored and self._promised is None and self.tree.size > 0
 
-    def extend(self, records: Iterable[Record]) -> None:
+    def extend(self, records: Iterable[Record]) -> tuple[list[bytes], list[bytes]]:
         """Append committed records in offset order.
+
+        Returns:
+            The entries that are new, and their leaf hashes.
 
         Raises:
             LogIntegrityError: if an entry vanished or changed, or the tree contradicts a published checkpoint.
         """
+        entries: list[bytes] = []
+        leaves: list[bytes] = []
         for record in records:
-            leaf = leaf_hash(record.value or b"")
+            entry = record.value or b""
+            leaf = leaf_hash(entry)
             if self._must_see_again:
                 self._see_again(record, leaf)
                 continue
@@ -59,10 +63,13 @@ class LogPartition:
                     "the message log was cut or replaced"
                 )
             self.tree.append(leaf)
+            entries.append(entry)
+            leaves.append(leaf)
             self.last_leaf, self.last_offset = leaf, record.offset
             if self._promised is not None and self.tree.size == self._promised.size:
                 self._require_root(self._promised, self.tree.root())
                 self._promised = None
+        return entries, leaves
 
     def _see_again(self, record: Record, leaf: bytes) -> None:
         if (record.offset, leaf) != (self.last_offset, self.last_leaf):
