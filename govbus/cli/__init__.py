@@ -12,6 +12,7 @@ from govbus import __version__
 from govbus.cli import (
     adapter,
     audit,
+    audit_evidence,
     catalog,
     check,
     codes,
@@ -31,6 +32,7 @@ from govbus.cli import (
 from govbus.cli.demo import demo
 from govbus.cli.router import router
 from govbus.cli.send import send
+from govbus.cli.verify import verify
 from govbus.errors import GovbusError
 
 app = typer.Typer(
@@ -58,7 +60,11 @@ app.add_typer(schema_registry.app, name="schema-registry")
 app.add_typer(rules.app, name="rules")
 app.add_typer(codes.app, name="codes")
 app.add_typer(catalog.app, name="catalog")
+audit.app.command("prove")(audit_evidence.prove)
+audit.app.command("export")(audit_evidence.export)
+audit.app.command("verify-bundle")(audit_evidence.verify_bundle)
 app.add_typer(audit.app, name="audit")
+app.command("verify")(verify)
 app.command("doctor")(doctor.doctor)
 
 

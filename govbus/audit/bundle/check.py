@@ -9,7 +9,7 @@ import enum
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -82,23 +82,30 @@ class BundleReport:
     def to_text(self) -> str:
         """Return the report for people."""
         lines = [f"{step.result.value:<8}{step.name}: {step.text}" for step in self.steps]
-        if not self.is_own_trust:
-            lines.append(
-                "note    the keys came in the bundle: compare trust/ with what you hold, or give --trust FOLDER"
-            )
-        lines += ["", "verified" if self.is_verified else "NOT VERIFIED"]
+        if not self.is_verified:
+            verdict = "NOT VERIFIED"
+        elif self.is_own_trust:
+            verdict = "verified"
+        else:
+            verdict = "it fits together; to prove it, give keys of your own with --trust FOLDER, laid out like trust/"
+        lines += ["", verdict]
         return "\n".join(lines)
 
 
-def check_evidence(evidence: Evidence, trust: TrustPart, *, is_own_trust: bool) -> BundleReport:
+def check_evidence(
+    evidence: Evidence, trust: TrustPart, *, is_own_trust: bool, changed: Sequence[str] = ()
+) -> BundleReport:
     """Check every part of a bundle.
 
     Args:
         evidence: as read from the bundle.
         trust: the keys to rely on.
         is_own_trust: whether they are the caller's own; only said in the report.
+        changed: files that are not as the bundle lists them.
     """
     report = BundleReport(evidence.document_id, is_own_trust)
+    if changed:
+        report.steps.append(Step("files", Result.FAILED, f"not as listed: {', '.join(changed)[:400]}"))
     checker = _Checker(evidence, trust, report)
     for name, check in checker.checks():
         try:

@@ -255,16 +255,16 @@ def _certificates(files: Mapping[str, bytes], prefix: str) -> tuple[bytes, ...]:
         der
         for name, pem in sorted(files.items())
         if name.startswith(prefix) and name.endswith(".pem")
-        for der in _ders(name, pem)
+        for der in certificates_in(name, pem)
     )
 
 
 def _signature_part(files: Mapping[str, bytes], folder: str) -> SignaturePart:
     return SignaturePart(
         files[folder + "jws"],
-        _ders(folder + "certificate.pem", files[folder + "certificate.pem"])[0],
-        _ders(folder + "anchor.pem", files[folder + "anchor.pem"])[0],
-        tuple(_ders(folder + "chain.pem", files[folder + "chain.pem"]))
+        certificates_in(folder + "certificate.pem", files[folder + "certificate.pem"])[0],
+        certificates_in(folder + "anchor.pem", files[folder + "anchor.pem"])[0],
+        certificates_in(folder + "chain.pem", files[folder + "chain.pem"])
         if files[folder + "chain.pem"]
         else (),
     )
@@ -279,9 +279,14 @@ def _below(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
     return {name.removeprefix(folder): octets for name, octets in files.items() if name.startswith(folder)}
 
 
-def _ders(name: str, pem: bytes) -> list[bytes]:
+def certificates_in(name: str, pem: bytes) -> tuple[bytes, ...]:
+    """Return the certificates of a PEM text, DER.
+
+    Raises:
+        ConfigError: naming the file, if it holds none.
+    """
     try:
-        return [one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(pem)]
+        return tuple(one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(pem))
     except (ValueError, RuleError) as err:
         raise ConfigError(f"{name} holds no PEM certificate") from err
 

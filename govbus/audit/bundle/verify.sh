@@ -133,9 +133,6 @@ if sha256sum -c SHA256SUMS >/dev/null 2>&1; then
 else
   failed 'files: a file is missing or changed, see: sha256sum -c SHA256SUMS'
 fi
-if [ "$trust" = trust ]; then
-  printf 'note    the keys come from the bundle itself; compare trust/ with what you hold, or name your own folder\n'
-fi
 
 # --- 1. what was sent: value, headers, schema are the ones in the statement -----------------------------------------
 
@@ -418,4 +415,8 @@ if [ $((seal_proven + directory_proven + log_proven)) -ne 3 ]; then
   printf 'NOT CHECKED: this openssl could not check a signature of the agency, of the governing authority, or of the log\n'
   exit 2
 fi
-printf 'verified; %d checks were skipped\n' "$skipped"
+if [ "$trust" = trust ]; then
+  printf 'it fits together (%d checks were skipped); to prove it, name a folder with keys of your own\n' "$skipped"
+else
+  printf 'verified; %d checks were skipped\n' "$skipped"
+fi

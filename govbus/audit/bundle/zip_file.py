@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.resources
 import io
 import zipfile
@@ -56,6 +57,21 @@ def read_bundle(path: Path) -> dict[str, bytes]:
             f"{path} is no evidence bundle: {err}",
             remedy="name a .zip file or the folder it was unpacked into",
         ) from err
+
+
+def changed_files(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the names of files that are not as the bundle's own list says: changed, added or missing.
+
+    That says whether a bundle is as it was packed, and no more: whoever changes a file can write the list again.
+    """
+    listed = {
+        name: digest
+        for digest, _, name in (
+            line.partition("  ") for line in files.get(SUMS, b"").decode("utf-8", "replace").splitlines()
+        )
+    }
+    found = {name: hashlib.sha256(octets).hexdigest() for name, octets in files.items() if name != SUMS}
+    return tuple(sorted({name for name, _ in listed.items() ^ found.items()}))
 
 
 def _read_zip(path: Path) -> dict[str, bytes]:

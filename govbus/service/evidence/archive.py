@@ -1,0 +1,102 @@
+"""The evidence about one document, searched in an archive: no broker, and the same result for as long as it is kept."""
+
+from __future__ import annotations
+
+from govbus.audit.archive.documents import DocumentKind
+from govbus.audit.archive.reader import Archive, ArchivedEntry
+from govbus.audit.archive.values import unpack_value
+from govbus.audit.bundle.assemble import DirectoryRecords, DocumentParts, LoggedEntry
+from govbus.document.decision import LogEntry
+from govbus.document.ids import AgencyId
+from govbus.document.record import unframe
+from govbus.errors import MissingPartError
+from govbus.message_log.keys import LogPublicKeys, log_origin
+from govbus.message_log.policy import Policy
+from govbus.message_log.proof import TlogProof
+from govbus.service.evidence.bus import EntrySearch, Evidences, Progress
+from govbus.service.evidence.checkpoints import Checkpoints
+
+_EVERY = 1000
+
+
+def search_archive(
+    archive: Archive,
+    document_id: str,
+    *,
+    keys: LogPublicKeys,
+    policy: Policy | None,
+    progress: Progress = lambda _what, _done: None,
+) -> Evidences:
+    """Find the decision about a document and everything that proves it.
+
+    Args:
+        archive: the folder.
+        document_id: ``ce_id``.
+        keys: public keys of the log.
+        policy: a head that its witnesses cosigned is preferred.
+        progress: told what is read.
+
+    Raises:
+        MissingPartError: if the document, its record, or a checkpoint over it is not there.
+        LogIntegrityError: if a file does not follow the format.
+    """
+    last = archive.last()
+    if last is None:
+        raise MissingPartError(f"{archive.folder} holds no segment of an archive")
+    bus = last.manifest.bus
+    logged = search_archived_log(archive, document_id, bus=bus, keys=keys, policy=policy, progress=progress)
+    found = logged[1]
+    directory = DirectoryRecords(archive.records("directory"))
+    revocations = [record.value for record in archive.records("revocations") if record.value]
+    return Evidences(
+        logged[0],
+        _parts(found, logged[0].entry),
+        directory,
+        tuple(revocations[: logged[0].entry.revocations]),
+    )
+
+
+def search_archived_log(
+    archive: Archive,
+    document_id: str,
+    *,
+    bus: AgencyId,
+    keys: LogPublicKeys,
+    policy: Policy | None,
+    progress: Progress = lambda _what, _done: None,
+) -> tuple[LoggedEntry, ArchivedEntry]:
+    """Return the decision about a document with its proofs, and its place; arguments and errors as above."""
+    search = EntrySearch[ArchivedEntry](document_id)
+    done = 0
+    for segment in archive.segments():
+        for one in segment:
+            search.look(one.partition, one.number, one.octets, one)
+            done += 1
+            if done % _EVERY == 0:
+                progress("archive", done)
+    chosen = search.chosen()
+    checkpoints = Checkpoints.of(archive.records("checkpoints"), bus=bus, keys=keys, policy=policy)
+    size, note, number = checkpoints.first_over(chosen.partition, chosen.index)
+    path = archive.tree(log_origin(bus, chosen.partition), size).inclusion_proof(chosen.index)
+    head = checkpoints.head_over(number)
+    logged = LoggedEntry(
+        chosen.entry,
+        chosen.value,
+        TlogProof(chosen.index, tuple(path), note).to_text(),
+        head.proof.to_text() if head is not None else None,
+        head.timestamps if head is not None else {},
+    )
+    return logged, chosen.place
+
+
+def _parts(found: ArchivedEntry, entry: LogEntry) -> DocumentParts:
+    document = found.unpack()
+    if document.kind is not DocumentKind.DOCUMENT:
+        raise MissingPartError(
+            f"the archive does not hold the document of {entry.source} in its own form",
+            remedy="a record whose headers could not be read has no evidence but its log entry: govbus audit prove",
+        )
+    kept = unpack_value(found.value)
+    if kept is None or kept.value is None:
+        return DocumentParts(document.lines, None, None)
+    return DocumentParts(document.lines, unframe(kept.value)[1], kept.salts[0] if kept.salts else None)
