@@ -1,9 +1,7 @@
 """Our AsyncAPI document by the official AsyncAPI parser, which runs in Node."""
 
 import json
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -11,33 +9,17 @@ from govbus.routing.catalogue.asyncapi import asyncapi_document
 from govbus.testing.example_bus import ExampleBus
 from govbus.testing.rich_example import RICH_EXAMPLE
 
+from .node_tools import installed
+
 pytestmark = pytest.mark.conformance_set("asyncapi")
 
-ROOT = Path(__file__).parents[2]
-TOOL, BUILT = ROOT / "tools/asyncapi", ROOT / "build/asyncapi"
-INSTALL_TIMEOUT_S, CHECK_TIMEOUT_S = 600, 120
+CHECK_TIMEOUT_S = 120
 
 
 @pytest.fixture(scope="session")
 def parser(tmp_path_factory):
     """Returns the diagnostics of the official parser; it is installed by its lock, once for a lock."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are not there: bash tools/system_packages.sh")
-    lock = (TOOL / "package-lock.json").read_bytes()
-    stamp = BUILT / "installed"
-    if not stamp.exists() or stamp.read_bytes() != lock:
-        shutil.rmtree(BUILT, ignore_errors=True)
-        shutil.copytree(TOOL, BUILT)
-        subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=BUILT,
-            check=True,
-            timeout=INSTALL_TIMEOUT_S,
-            capture_output=True,
-        )
-        stamp.write_bytes(lock)
-    shutil.copy(TOOL / "check.js", BUILT)
+    node, built = installed("asyncapi")
     folder = tmp_path_factory.mktemp("asyncapi")
 
     def diagnostics(document):
@@ -48,7 +30,7 @@ def parser(tmp_path_factory):
         result = subprocess.run(
             [node, "check.js", str(file)],
             check=False,
-            cwd=BUILT,
+            cwd=built,
             capture_output=True,
             timeout=CHECK_TIMEOUT_S,
             text=True,
