@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from govbus.document.ids import AgencyId
 from govbus.errors import LogIntegrityError, MetadataError
+from govbus.message_log.heads import head_origin
 from govbus.message_log.keys import log_origin
 from govbus.signing.merkle import HASH_BYTES
 
@@ -29,7 +30,7 @@ _HEADS = re.compile(rf"heads {_NUMBER} {_NUMBER} ([A-Za-z0-9+/]{{43}}=)", re.ASC
 _RANGE = re.compile(rf"(directory|revocations|checkpoints) {_NUMBER} {_NUMBER}", re.ASCII)
 _COUNT = re.compile(rf"missing {_NUMBER}", re.ASCII)
 _EVIDENCE = re.compile(rf"evidence (?:none|{_NUMBER} cosignatures {_NUMBER} timestamps {_NUMBER})", re.ASCII)
-_FILE = re.compile(r"([0-9a-f]{64})  ([a-z0-9.][A-Za-z0-9._/-]{0,499})", re.ASCII)
+_FILE = re.compile(r"([0-9a-f]{64})  ((?:tiles|segments)/[A-Za-z0-9._/-]{1,480})", re.ASCII)
 
 
 class Range(NamedTuple):
@@ -93,7 +94,7 @@ class Manifest:
     def ranges(self) -> dict[str, TreeRange]:
         """Return what is new of every log, by origin, the log of checkpoints last."""
         by_origin = {log_origin(self.bus, partition): log for partition, log in self.logs.items()}
-        return {**by_origin, heads_origin(self.bus): self.heads}
+        return {**by_origin, head_origin(self.bus): self.heads}
 
     def record_range(self, name: str) -> Range:
         """Return the range of ``directory``, ``revocations`` or ``checkpoints``."""
@@ -137,11 +138,6 @@ class Manifest:
         if manifest.to_text().encode("ascii") != octets:
             raise _malformed("lines out of order, or written in another way")
         return manifest
-
-
-def heads_origin(bus: AgencyId) -> str:
-    """Return the origin of the log of the partitions' checkpoints, such as ``bus.example/log/heads``."""
-    return f"{bus}/log/heads"
 
 
 def manifest_digest(octets: bytes) -> str:

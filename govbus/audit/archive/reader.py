@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from govbus.audit.archive import layout
 from govbus.audit.archive.documents import ArchivedDocument, record_of, unpack_document
-from govbus.audit.archive.manifest import Manifest, heads_origin, manifest_digest
+from govbus.audit.archive.manifest import Manifest, manifest_digest
 from govbus.audit.archive.records import unpack_records
 from govbus.audit.archive.tile_folder import FolderTiles
 from govbus.audit.archive.values import frames_of, unpack_value
 from govbus.document.decision import LogEntry
 from govbus.document.record import Record
 from govbus.errors import LogIntegrityError, MissingPartError
+from govbus.message_log.heads import head_origin
 from govbus.message_log.keys import log_origin
 from govbus.message_log.tiles import TILE_WIDTH, TileTree, entries_path, unpack_entries
 
@@ -181,7 +182,7 @@ class Archive:
 
     def heads(self, manifest: Manifest) -> TileTree:
         """Return the tree of the partitions' checkpoints as a segment leaves it."""
-        return self.tree(heads_origin(manifest.bus), manifest.heads.end)
+        return self.tree(head_origin(manifest.bus), manifest.heads.end)
 
     def entries(self, origin: str, start: int, end: int) -> Iterator[bytes]:
         """Yield the entries [start, end) of one log, where `end` is a size that a segment ends at, or less.

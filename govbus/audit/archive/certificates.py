@@ -1,0 +1,106 @@
+"""Which certificates a segment needs: those that its signatures name, and their issuers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from govbus.document.encoding import base64url
+from govbus.errors import GovbusError
+from govbus.signing.jws import DetachedSignature
+
+SIGNATURES_REMEMBERED_MAX = 10_000
+_PEM = "-----BEGIN CERTIFICATE-----"
+_LEVELS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    der: bytes
+    subject: bytes
+    issuer: bytes
+
+
+class CertificatePool:
+    """Every certificate that any version of the directory has named, by thumbprint."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+        self._used: set[str] = set()
+        self._by_signature: dict[bytes, str | None] = {}
+
+    def take_directory(self, values: Iterable[bytes | None]) -> None:
+        """Take the certificates in records of the directory, whoever wrote them."""
+        for value in values:
+            for pem in _pems(value):
+                for certificate in _loaded(pem):
+                    der = certificate.public_bytes(Encoding.DER)
+                    self._known[thumbprint_of(der)] = _Known(
+                        der, certificate.subject.public_bytes(), certificate.issuer.public_bytes()
+                    )
+
+    def use(self, signatures: Iterable[bytes]) -> None:
+        """Take note of the certificates that signatures name."""
+        for signature in signatures:
+            if signature not in self._by_signature:
+                if len(self._by_signature) >= SIGNATURES_REMEMBERED_MAX:
+                    self._by_signature.clear()
+                thumbprint = self._by_signature[signature] = _thumbprint(signature)
+                if thumbprint is not None:
+                    self._used.add(thumbprint)
+
+    def take_used(self) -> dict[str, bytes]:
+        """Return the certificates used since the last call and their issuers, DER by thumbprint."""
+        chosen = {one for one in self._used if one in self._known}
+        self._used, self._by_signature = set(), {}
+        level = chosen
+        for _ in range(_LEVELS_MAX):
+            issuers = {self._known[one].issuer for one in level}
+            level = {one for one, known in self._known.items() if known.subject in issuers} - chosen
+            if not level:
+                break
+            chosen |= level
+        return {one: self._known[one].der for one in sorted(chosen)}
+
+
+def thumbprint_of(der: bytes) -> str:
+    """Return the base64url SHA-256 of a certificate: the ``x5t#S256`` of its signatures."""
+    return base64url(hashlib.sha256(der).digest())
+
+
+def _thumbprint(signature: bytes) -> str | None:
+    try:
+        return DetachedSignature.from_bytes(signature).thumbprint
+    except GovbusError:
+        return None
+
+
+def _loaded(pem: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem.encode("ascii"))
+    except ValueError:
+        return []
+
+
+def _pems(value: bytes | None) -> Iterator[str]:
+    """Yield every text in a JSON value that holds certificates."""
+    if value is None or _PEM.encode() not in value:
+        return
+    try:
+        waiting: list[Any] = [json.loads(value)]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, str) and _PEM in one:
+            yield one

@@ -1,0 +1,1 @@
+"""Writing archives from a running bus, verifying them, and taking them over into another place."""
