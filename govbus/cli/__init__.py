@@ -23,6 +23,7 @@ from govbus.cli import (
     kafka,
     message_log,
     registry,
+    revocations,
     rules,
     schema_registry,
     topics,
@@ -56,6 +57,7 @@ app.command("router")(router)
 app.add_typer(message_log.app, name="log")
 app.add_typer(witness.app, name="witness")
 app.add_typer(registry.app, name="registry")
+app.add_typer(revocations.app, name="revocations")
 app.add_typer(schema_registry.app, name="schema-registry")
 app.add_typer(rules.app, name="rules")
 app.add_typer(codes.app, name="codes")

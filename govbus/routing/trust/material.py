@@ -11,7 +11,7 @@ import enum
 import functools
 import hashlib
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -64,6 +64,9 @@ class Status(NamedTuple):
 
 class Material:
     """A revocation list or an OCSP response, read but not yet believed."""
+
+    content_type: ClassVar[str]
+    """Media type of its record."""
 
     def __init__(self, der: bytes) -> None:
         self.der = der

@@ -111,6 +111,7 @@ class RevocationFollower:
             await subscriber.stop()
 
     _position = 0
+
     async def _read_some(self, subscriber: Subscriber) -> None:
         batches = await subscriber.poll(timeout_s=POLL_TIMEOUT_S, records_max=POLL_RECORDS_MAX)
         for record in batches.get(PARTITION, ()):
@@ -139,3 +140,19 @@ class RevocationFollower:
                 logger.error("revocation material", reason=str(err))  # noqa: TRY400  # a state, not a defect of ours
                 await self._disconnect()
                 await asyncio.sleep(MISSING_PAUSE_S)
+
+
+async def read_revocations(transport: Transport) -> RevocationRecords:
+    """Return every record that the topic holds now.
+
+    Raises:
+        TransportConfigError: if there is no topic.
+        LogIntegrityError: if records were taken from it.
+        TransportError: if the broker fails.
+    """
+    follower = RevocationFollower(transport)
+    try:
+        await follower.read_to_end()
+    finally:
+        await follower.stop()
+    return follower.records

@@ -21,6 +21,7 @@ from govbus.document.record import Record
 from govbus.errors import MetadataError
 from govbus.routing.directory.model import Directory
 from govbus.routing.history import Prior, prior_of_entry
+from govbus.routing.trust.check import STATUS_RULE
 from govbus.routing.trust.status import NOTHING_KNOWN, RevocationState
 from govbus.schemas.core import decode_log_entry
 from govbus.service.router.batch import BatchRouter, RoutedBatch
@@ -35,6 +36,8 @@ logger = structlog.get_logger(__name__)
 RECORDS_WAITING_FACTOR = 2
 """Records that may wait in a session, in transactions of the greatest size; beyond that its partition is paused."""
 RESTORE_POLL_S = 0.2
+ALARM_INTERVAL_S = 60.0
+"""How often a session says that it warns or refuses because the status of certificates is not known."""
 MARK_INTERVAL_S = 60.0
 """How often a session notes how far the message log is remembered, so that a takeover reads little of it."""
 
@@ -83,6 +86,7 @@ class PartitionSession:
         self.next_offset = 0
         """After the last record that was given; where to read on."""
         self._mark_due_s = time.monotonic() + MARK_INTERVAL_S
+        self._alarm_due_s = 0.0
 
     @property
     def has_room(self) -> bool:
@@ -148,6 +152,14 @@ class PartitionSession:
             await mark(parts, self.source, self._log_partition)
             self._mark_due_s = time.monotonic() + MARK_INTERVAL_S
         _count(batch, count, time.monotonic() - started)
+        if batch.rules[STATUS_RULE] and time.monotonic() >= self._alarm_due_s:
+            self._alarm_due_s = time.monotonic() + ALARM_INTERVAL_S
+            logger.error(
+                "the status of certificates is not known, or out of date",
+                source=str(self.source),
+                documents=batch.rules[STATUS_RULE],
+                remedy="see govbus revocations list",
+            )
 
 
 def _count(batch: RoutedBatch, count: int, seconds: float) -> None:
