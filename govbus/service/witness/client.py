@@ -127,6 +127,8 @@ class WitnessClient:
             if not isinstance(verifier, CosignatureVerifier):
                 raise NoteError(f"{verifier.name}: only ML-DSA-44 signs subtrees")
             verifier.verify_subtree(origin, start, end, root, line.signature)
+            if cosigned_at_s(line.signature) != 0:
+                raise NoteError(f"the signature of {verifier.name} over a subtree states a time")
 
         return self._verified(self._signature_lines(status, octets), verify)
 
