@@ -6,7 +6,7 @@ once, from front to back, and nothing has to be remembered.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import NamedTuple
 
 from govbus.audit.report import AuditFinding, Check
@@ -35,6 +35,8 @@ async def pairs(
     message_log: TopicPartition,
     sources: Collection[TopicPartition],
     beginnings: Mapping[TopicPartition, int],
+    *,
+    read: Callable[[bytes | None], LogEntry] = decode_log_entry,
 ) -> AsyncIterator[Pair]:
     """Yield every entry of a log partition with its outbox record, in the order of the log.
 
@@ -45,13 +47,14 @@ async def pairs(
         message_log: the log partition.
         sources: the outbox partitions whose decisions stand in it.
         beginnings: first offsets that the broker still has, of the sources.
+        read: reads an entry; whatever it returns stands in the pairs.
 
     Raises:
         TransportError: if the broker fails.
     """
     async for entry_record in streams.records(message_log):
         try:
-            entry = decode_log_entry(entry_record.value)
+            entry = read(entry_record.value)
         except RuleError as err:
             yield Pair(entry_record, None, None, _unreadable(entry_record, err))
             continue

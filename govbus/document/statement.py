@@ -134,6 +134,16 @@ def headers_hash(signed: dict[str, bytes], kind: HeaderKind | None = None) -> st
     Returns:
         base64url SHA-256 over ``name:base64url(value)`` LF for each, sorted by name.
     """
+    return base64url(hashlib.sha256(header_lines(signed, kind)).digest())
+
+
+def header_lines(signed: dict[str, bytes], kind: HeaderKind | None = None) -> bytes:
+    """Return what the ``headers`` hash is over: ``name:base64url(value)`` LF for each header, sorted by name.
+
+    Args:
+        signed: every ``ce_*`` header and ``content-type``, name to value.
+        kind: theirs, where the caller has it.
+    """
     kind = kind or kind_of(signed)
     own = tuple([name for name in signed if name in DOCUMENT_HEADERS])
     layout = kind.layouts.get(own)
@@ -144,7 +154,7 @@ def headers_hash(signed: dict[str, bytes], kind: HeaderKind | None = None) -> st
     lines = layout[0]
     for name, following in layout[1]:
         lines += _header_line(name, signed[name]) + following
-    return base64url(hashlib.sha256(lines).digest())
+    return lines
 
 
 def _layout(signed: dict[str, bytes], own: tuple[str, ...]) -> Layout:

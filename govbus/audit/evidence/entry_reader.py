@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from govbus.document.decision import LogEntry
+from govbus.document.decision import LogEntry, SourcePosition
 from govbus.document.encoding import TIME_MS_MAX
 from govbus.document.finding import Outcome
 from govbus.document.statement import GRAMMAR
@@ -223,6 +223,11 @@ class EntryFields(NamedTuple):
     receipt_first: int | None
     agreement: str | None
     revocations: int
+
+    @property
+    def source(self) -> SourcePosition:
+        """Where the record stands that it is about."""
+        return SourcePosition(self.topic, self.partition, self.offset)
 
 
 def read_entry(entry: bytes) -> EntryFields:

@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
+from govbus.audit.archive.documents import record_of, unpack_document
+from govbus.audit.archive.values import unpack_value
 from govbus.audit.evidence.batches import WHOLE_DOCUMENTS_MAX, OpenBatch
 from govbus.audit.evidence.entry_reader import (
     COMMON_START,
@@ -23,10 +25,11 @@ from govbus.document import topics
 from govbus.document.decision import SourcePosition
 from govbus.document.encoding import base64url
 from govbus.document.finding import Outcome
-from govbus.document.record import SALT_BYTES, unframe
+from govbus.document.record import SALT_BYTES, Record, unframe
 from govbus.document.statement import Statement, statement_hash, value_hash
-from govbus.errors import MetadataError, RuleError, UntrustedKeyError
+from govbus.errors import LogIntegrityError, MetadataError, RuleError, UntrustedKeyError
 from govbus.routing.decide import record_hash
+from govbus.schemas.core import decode_log_entry
 from govbus.signing.batch import BatchText
 
 ERASED: Final = "erased"
@@ -176,14 +179,25 @@ class LongWay:
         """Compare a record that no signature speaks for with the hash that the entry has."""
         counts = self._result.counts
         counts["records"] += 1
-        if material.raw is None:
+        record = self._whole(material)
+        if record is None:
             counts["records_not_kept"] += 1
-        elif fields.record_hash is not None and record_hash(material.raw) != fields.record_hash:
+        elif fields.record_hash is not None and record_hash(record) != fields.record_hash:
             self._find(
                 Check.RECORD,
                 f"the record with hash {fields.record_hash.hex()}",
-                f"one with hash {record_hash(material.raw).hex()}",
+                f"one with hash {record_hash(record).hex()}",
             )
+
+    def _whole(self, material: Material) -> Record | None:
+        if material.whole is None or isinstance(material.whole, Record):
+            return material.whole
+        document, value = material.whole
+        try:
+            return record_of(decode_log_entry(material.entry), unpack_document(document), unpack_value(value))
+        except LogIntegrityError as err:
+            self._find(Check.ARCHIVE, "the record that the entry is about", err.message)
+            return None
 
     def _check_document(
         self, fields: EntryFields, statement: Statement, material: Material, source: SourceEdges
@@ -257,7 +271,9 @@ class LongWay:
             self._find(Check.CERTIFICATE, "a certificate that was good then", err.message)
         except UnknownDirectoryError as err:
             self._find(
-                Check.DIRECTORY, "a directory version that the governing authority signed", err.message
+                Check.DIRECTORY,
+                "a directory version that the governing authority signed, and known material",
+                err.message,
             )
         except RuleError as err:
             check = Check.BATCH if err.field in _BATCH_FIELDS else Check.SIGNATURE

@@ -6,8 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from govbus.audit.report import AuditFinding
 from govbus.document.record import Record
-from govbus.signing.certificates import TrustStore
+from govbus.signing.certificates import TrustedCertificate, TrustStore
+from govbus.signing.signature_policy import ProvenSignature
+
+Frames = tuple[bytes, bytes]
+"""An archive's frames of one record: what it holds of the document, and of the value."""
 
 
 class Material(NamedTuple):
@@ -20,19 +25,20 @@ class Material(NamedTuple):
     salt: bytes | None
     value: bytes | None
     """As stored, framed; None where it was erased or never kept."""
-    raw: Record | None
-    """The whole record, where no signature speaks for it."""
+    whole: Record | Frames | None
+    """The whole record, or of what it can be made again; None where it is gone."""
     offset: int | None
     """Of the entry in its Kafka partition, where it is read from there."""
 
 
 class Stretch(NamedTuple):
-    """Consecutive entries of one log partition."""
+    """Consecutive entries of one log partition, and what is wrong with how they were found."""
 
     partition: int
     start: int
     """Number of the first, from 0."""
     materials: Sequence[Material]
+    findings: Sequence[AuditFinding] = ()
 
 
 class EvidenceUnit(Protocol):
@@ -51,6 +57,11 @@ class EvidenceUnit(Protocol):
         """How many entries it holds, as far as that is known before it is read."""
         ...
 
+    @property
+    def ranges(self) -> Sequence[tuple[int, int, int]]:
+        """Partition, first entry and end of what it holds; the end may be more than there is."""
+        ...
+
     def stretches(self) -> Iterator[Stretch]:
         """Read it, some hundred entries at a time, those of one partition in their order.
 
@@ -60,13 +71,29 @@ class EvidenceUnit(Protocol):
         ...
 
 
+class TrustAt(TrustStore, Protocol):
+    """Whose certificates counted at one decision."""
+
+    def require_unrevoked(self, signatures: Sequence[ProvenSignature], *, time_ms: int) -> None:
+        """Check what authorities say about the certificates of signatures that hold.
+
+        Raises:
+            UntrustedKeyError: if one was revoked at that time.
+        """
+        ...
+
+    def span_ms(self, trusted: TrustedCertificate) -> tuple[int, int]:
+        """Return the first and the last statement time for which a certificate is good, milliseconds since 1970."""
+        ...
+
+
 class Trust(Protocol):
-    """Whose certificates counted at a decision."""
+    """Whose certificates counted at every decision."""
 
-    def store(self, directory_version: int, revocations: int) -> TrustStore | None:
-        """Return the trusted certificates as of a directory version and a number of revocation records.
+    def at(self, directory_version: int, revocations: int) -> TrustAt | None:
+        """Return what counted as of a directory version and a number of revocation records.
 
-        None where no such version is known.
+        None where no such version, or not so many records, are known.
         """
         ...
 

@@ -6,15 +6,15 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from typing import NamedTuple
 
-from govbus.audit.evidence.material import Trust
-from govbus.document.encoding import TIME_MS_MAX, time_text
+from govbus.audit.evidence.material import Trust, TrustAt
+from govbus.document.encoding import time_text
 from govbus.document.header_kind import HeaderKind
 from govbus.document.record import Envelope
 from govbus.document.statement import Statement, statement_hash
 from govbus.errors import RuleError, SignatureError, VerificationError
 from govbus.signing.algorithms import verifier_of
 from govbus.signing.batch import BatchText
-from govbus.signing.certificates import Certificate, TrustedCertificate, TrustStore
+from govbus.signing.certificates import Certificate
 from govbus.signing.jws import STATEMENT_TYP, DetachedSignature, signing_input
 from govbus.signing.verifier import VerifiedSignatures, Verifier
 
@@ -34,7 +34,6 @@ class Signer(NamedTuple):
     """Takes signature and message; raises `RuleError` where it does not hold."""
 
 
-ALWAYS = Span(b"0000", b"9999-99")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _FROM_URL_SAFE = bytes.maketrans(b"-_+/", b"+/@@")
 """What base64url does not have becomes what base64 does not have."""
@@ -42,7 +41,7 @@ _NO_HEADERS = HeaderKind(())
 
 
 class UnknownDirectoryError(VerificationError):
-    """An entry names a directory version that the governing authority did not sign."""
+    """An entry rests on a directory version or on revocation material that nobody knows."""
 
 
 class SignatureCheck:
@@ -52,7 +51,7 @@ class SignatureCheck:
         """Take whose certificates count."""
         self._trust = trust
         self._verified = VerifiedSignatures()
-        self._stores: dict[tuple[int, int], TrustStore] = {}
+        self._versions: dict[tuple[int, int], TrustAt] = {}
         self._signers: dict[bytes, Signer] = {}
         """By the header of the signature."""
         self._certificates: dict[str, Certificate] = {}
@@ -91,15 +90,15 @@ class SignatureCheck:
         if not signatures:
             raise SignatureError("the document has no signature", rule="SEC-3", field="gb-sig")
         envelope = Envelope({}, octets, statement_hash(octets), b"", signatures, batch, path, _NO_HEADERS)
-        proven = Verifier(self._store(version), self._verified).check_signatures(envelope, statement)
-        span = ALWAYS
-        for one in proven:
-            good = span_of(one.trusted)
-            span = Span(max(span.first, good.first), min(span.last, good.last))
+        counted = self._counted(version)
+        proven = Verifier(counted, self._verified).check_signatures(envelope, statement)
+        counted.require_unrevoked(proven, time_ms=statement.time_ms)
+        spans = [counted.span_ms(one.trusted) for one in proven]
+        first, last = max(span[0] for span in spans), min(span[1] for span in spans)
         if len(proven) == 1:
             certificate = proven[0].trusted.certificate
             self._certificates[certificate.thumbprint] = certificate
-        return span
+        return Span(_text(first), _text(last))
 
     def signer_of(self, signature: bytes) -> Signer | None:
         """Return who made a signature over a statement that was found to hold; None where that is not remembered."""
@@ -143,29 +142,27 @@ class SignatureCheck:
             return False
         return True
 
-    def _store(self, version: tuple[int, int]) -> TrustStore:
-        store = self._stores.get(version)
-        if store is None:
-            store = self._trust.store(*version)
-            if store is None:
-                raise UnknownDirectoryError(f"version {version[0]}", rule="SEC-6", field="directory_version")
-            if len(self._stores) >= STORES_MAX:
-                self._stores.clear()
-            self._stores[version] = store
-        return store
+    def _counted(self, version: tuple[int, int]) -> TrustAt:
+        counted = self._versions.get(version)
+        if counted is None:
+            counted = self._trust.at(*version)
+            if counted is None:
+                raise UnknownDirectoryError(
+                    f"version {version[0]} with {version[1]} records of revocation material",
+                    rule="SEC-6",
+                    field="directory_version",
+                )
+            if len(self._versions) >= VERSIONS_MAX:
+                self._versions.clear()
+            self._versions[version] = counted
+        return counted
 
 
-STORES_MAX = 64
+VERSIONS_MAX = 64
 """Versions at hand at one time; entries name them in rising order."""
 SIGNERS_MAX = 1024
 """Headers of signatures remembered; a signer's changes once a second."""
 
 
-def span_of(trusted: TrustedCertificate) -> Span:
-    """Return for which statement times a certificate is good."""
-    certificate = trusted.certificate
-    last = certificate.not_after_ms
-    if trusted.revoked_ms is not None:
-        last = min(last, trusted.revoked_ms - 1)
-    first = max(0, certificate.not_before_ms)
-    return Span(time_text(first).encode("ascii"), time_text(max(0, min(last, TIME_MS_MAX))).encode("ascii"))
+def _text(time_ms: int) -> bytes:
+    return time_text(max(0, time_ms)).encode("ascii")

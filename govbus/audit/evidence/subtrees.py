@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from govbus.errors import LogIntegrityError
-from govbus.signing.merkle import EMPTY_ROOT
+from govbus.message_log.tree import CompactTree
 
 
 class Subtree(NamedTuple):
@@ -80,17 +80,14 @@ class TreeStretch:
             self._push(node)
         self.end = other.end
 
-    def root(self) -> bytes:
-        """Return the root of the tree.
+    def tree(self) -> CompactTree:
+        """Return the tree whose leaves these are.
 
         Raises:
             LogIntegrityError: if the stretch does not begin at leaf 0.
         """
         if self.start:
             raise LogIntegrityError(f"a stretch from leaf {self.start} is no tree")
-        if not self._nodes:
-            return EMPTY_ROOT
-        root = self._nodes[-1].root
-        for node in reversed(self._nodes[:-1]):
-            root = hashlib.sha256(b"\x01" + node.root + root).digest()
-        return root
+        return CompactTree.from_bytes(
+            self.end.to_bytes(8, "big") + b"".join(node.root for node in self._nodes)
+        )

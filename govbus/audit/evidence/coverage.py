@@ -1,0 +1,151 @@
+"""How far material outside the operator's control vouches for a log: cosignatures, timestamps, known checkpoints.
+
+A head checkpoint states the sizes of all partitions' logs, so whoever vouches for it vouches for so many entries of
+each. An operator who signs everything again cannot change those without contradicting the material.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+
+from cryptography.x509 import Certificate
+
+from govbus.audit.report import Covered
+from govbus.document.ids import AgencyId
+from govbus.document.record import Record
+from govbus.errors import NoteError, TimestampError
+from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
+from govbus.message_log.heads import (
+    HEADS_KEY,
+    TIMESTAMP_KEY,
+    TIMESTAMPED_HEADER,
+    TSA_HEADER,
+    HeadTree,
+    head_origin,
+    partition_of_key,
+)
+from govbus.message_log.keys import LogPublicKeys, log_origin
+from govbus.message_log.note import Note
+from govbus.message_log.policy import Policy
+from govbus.message_log.timestamp import Timestamp
+
+_SECOND_MS = 1000
+
+
+class Coverage:
+    """Follows the records of ``govbus.checkpoints`` in their order."""
+
+    def __init__(
+        self,
+        bus: AgencyId,
+        keys: LogPublicKeys,
+        *,
+        policy: Policy | None = None,
+        timestamp_anchors: Sequence[Certificate] = (),
+    ) -> None:
+        """Take whom the auditor trusts; without a policy no cosignature counts, without anchors no timestamp."""
+        self._bus = bus
+        self._keys = keys
+        self._policy = policy
+        self._anchors = timestamp_anchors
+        self._origin = head_origin(bus)
+        self._heads = HeadTree()
+        self._roots: dict[int, bytes] = {}
+        self._partitions = array("l")
+        self._sizes = array("q")
+        self._best: dict[tuple[str, str], tuple[int, int | None]] = {}
+        """By material and name: greatest size of the head tree, and when."""
+        self._known: dict[tuple[str, int], bytes] = {}
+        self._known_sizes: dict[int, int] = {}
+
+    def take_known(self, notes: Iterable[str]) -> None:
+        """Take checkpoints that the auditor brought along; those that do not hold are found elsewhere."""
+        for note in notes:
+            try:
+                origin = Checkpoint.from_text(Note.from_text(note).text).origin
+                checkpoint = open_checkpoint(note, self._keys.verifiers(origin))
+            except NoteError:
+                continue
+            self._known[origin, checkpoint.size] = checkpoint.root
+
+    def take(self, record: Record) -> None:
+        """Take the next record; what does not hold is found elsewhere and vouches for nothing."""
+        number = partition_of_key(record.key)
+        try:
+            if record.key == TIMESTAMP_KEY:
+                self._take_timestamp(record)
+            elif record.key == HEADS_KEY:
+                self._take_head(record)
+            elif number is not None:
+                self._take_partition(number, record)
+        except (NoteError, TimestampError):
+            return
+
+    def _take_partition(self, partition: int, record: Record) -> None:
+        origin = log_origin(self._bus, partition)
+        checkpoint = open_checkpoint(record.value or b"", self._keys.verifiers(origin))
+        if self._known.get((origin, checkpoint.size)) == checkpoint.root:
+            self._known_sizes[partition] = max(self._known_sizes.get(partition, 0), checkpoint.size)
+        if self._heads.take(checkpoint):
+            self._partitions.append(partition)
+            self._sizes.append(checkpoint.size)
+            size = self._heads.tree.size
+            if (self._origin, size) in self._known:
+                self._roots[size] = self._heads.tree.root()
+                if self._roots[size] == self._known[self._origin, size]:
+                    self._note("known checkpoint", "the auditor, of the head tree", size, None)
+
+    def _take_head(self, record: Record) -> None:
+        if self._policy is None:
+            checkpoint = open_checkpoint(record.value or b"", self._keys.verifiers(self._origin))
+            self._is_right(checkpoint)
+            return
+        opened = self._policy.open(
+            record.value or b"", self._origin, log_verifiers=self._keys.verifiers(self._origin)
+        )
+        if not self._is_right(opened.checkpoint):
+            return
+        size = opened.checkpoint.size
+        for name, time_s in opened.cosignatures:
+            self._note("cosignature", name, size, time_s * _SECOND_MS if time_s else None)
+        if opened.is_quorum and opened.cosignatures:
+            times = [time_s for _, time_s in opened.cosignatures if time_s]
+            self._note("quorum", self._policy.quorum, size, max(times) * _SECOND_MS if times else None)
+
+    def _take_timestamp(self, record: Record) -> None:
+        headers = dict(record.headers)
+        text = headers.get(TIMESTAMPED_HEADER, b"")
+        if not self._anchors:
+            return
+        time_ms = Timestamp.from_response(record.value or b"").verify(text, self._anchors)
+        checkpoint = Checkpoint.from_text(text.decode("utf-8", "replace"))
+        if checkpoint.origin == self._origin and self._is_right(checkpoint):
+            name = headers.get(TSA_HEADER, b"a timestamp authority").decode("utf-8", "replace")
+            self._note("timestamp", name, checkpoint.size, time_ms)
+
+    def _is_right(self, checkpoint: Checkpoint) -> bool:
+        """Return whether a head checkpoint states the root that the checkpoints before it give."""
+        size = checkpoint.size
+        if size == self._heads.tree.size:
+            self._roots[size] = self._heads.tree.root()
+        return self._roots.get(size) == checkpoint.root
+
+    def _note(self, material: str, name: str, size: int, time_ms: int | None) -> None:
+        known = self._best.get((material, name))
+        if known is None or size > known[0]:
+            self._best[material, name] = (size, time_ms)
+
+    def covered(self) -> list[Covered]:
+        """Return what vouches for how much; what vouches for most comes first."""
+        found = [
+            Covered(material, name, time_ms, self._at(size))
+            for (material, name), (size, time_ms) in self._best.items()
+        ]
+        if self._known_sizes:
+            found.append(Covered("known checkpoint", "the auditor", None, dict(self._known_sizes)))
+        return sorted(found, key=lambda one: -sum(one.sizes.values()))
+
+    def _at(self, size: int) -> dict[int, int]:
+        """Return the sizes of the partitions' logs that a size of the head tree stands for."""
+        return dict(zip(self._partitions[:size], self._sizes[:size], strict=True))

@@ -1,0 +1,183 @@
+"""Results of all units joined: trees compared with every checkpoint, and what only shows where parts meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from govbus.audit.checkpoints import Checkpoints
+from govbus.audit.evidence.material import Selection
+from govbus.audit.evidence.result import OriginEdges, PartitionPart, UnitResult
+from govbus.audit.evidence.sequence import join_edges
+from govbus.audit.evidence.subtrees import TreeStretch
+from govbus.audit.report import AuditFinding, AuditReport, Check
+from govbus.document import topics
+from govbus.document.decision import SourcePosition
+from govbus.message_log.tree import CompactTree
+
+_COUNTS = (
+    ("hashed", "entries outside the range were hashed only, not checked"),
+    ("order_only", "documents of other packages were checked for their order only"),
+    (
+        "documents_not_kept",
+        "documents are not there any more: signatures hold, headers and values were not seen",
+    ),
+    ("records_not_kept", "records that no signature speaks for are not there any more"),
+)
+
+
+class Joining:
+    """Takes the results of units in any order; flat in memory but for the edges of parts."""
+
+    def __init__(self, report: AuditReport, selection: Selection) -> None:
+        """Take where findings and counts go."""
+        self._report = report
+        self._selection = selection
+        self._parts: list[PartitionPart] = []
+        self._absent: list[tuple[str, int, int, int]] = []
+        self._erased: set[tuple[str, int]] = set()
+        self.counts: dict[str, int] = {}
+        self.peak_bytes = 0
+
+    def take(self, result: UnitResult) -> None:
+        """Take the result of one unit in."""
+        report = self._report
+        for finding in result.found.findings:
+            report.add(finding)
+        kept = len(result.found.findings)
+        report.findings_total += result.found.by_check.total() - kept
+        report.outcomes.update(result.outcomes)
+        for name, count in result.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
+        self._parts += result.parts
+        self._absent += result.absent
+        self._erased |= result.erased
+        self.peak_bytes = max(self.peak_bytes, result.peak_bytes)
+
+    def finish(self, checkpoints: Checkpoints, partitions: Iterable[int]) -> None:
+        """Join everything and compare it with the checkpoints.
+
+        Args:
+            checkpoints: all that are signed.
+            partitions: of the message log.
+        """
+        by_partition: dict[int, list[PartitionPart]] = {partition: [] for partition in partitions}
+        for part in self._parts:
+            by_partition.setdefault(part.partition, []).append(part)
+        origins: dict[str, tuple[int, OriginEdges]] = {}
+        for partition, parts in sorted(by_partition.items()):
+            parts.sort(key=lambda part: part.start)
+            self._join_trees(checkpoints, partition, parts)
+            self._join_sources(partition, parts)
+            for part in parts:
+                self._join_origins(part, origins)
+        self._explain_absent()
+        report = self._report
+        report.entries = sum(report.sizes.values())
+        report.signatures_verified = self.counts.get("verified", 0)
+        report.notes += [f"{self.counts[name]:,} {text}" for name, text in _COUNTS if self.counts.get(name)]
+
+    def _join_trees(self, checkpoints: Checkpoints, partition: int, parts: list[PartitionPart]) -> None:
+        replay = checkpoints.replay(partition)
+        whole = TreeStretch()
+        replay.grow(CompactTree())
+        for part in parts:
+            if part.start != whole.end:
+                self._add(
+                    Check.ENTRY, partition, whole.end, f"entry {whole.end}", f"entry {part.start} comes next"
+                )
+                break
+            for stretch in part.stretches:
+                whole.join(stretch)
+                replay.grow(whole.tree())
+        replay.finish()
+
+    def _join_sources(self, partition: int, parts: list[PartitionPart]) -> None:
+        last: dict[tuple[str, int], int] = {}
+        for part in parts:
+            for place, source in part.sources.items():
+                before = last.get(place)
+                if before is not None and source.first <= before:
+                    self._add(
+                        Check.DECIDED,
+                        partition,
+                        source.first_entry,
+                        f"a record of {place[0]}/{place[1]} after offset {before}",
+                        f"one at offset {source.first}: a second entry, or one out of order",
+                        source=SourcePosition(*place, source.first),
+                    )
+                last[place] = max(source.last, before if before is not None else -1)
+
+    def _join_origins(self, part: PartitionPart, origins: dict[str, tuple[int, OriginEdges]]) -> None:
+        for origin, edges in part.origins.items():
+            known = origins.get(origin)
+
+            def report(
+                check: Check, expected: str, found: str, index: int, entry: int, origin: str = origin
+            ) -> None:
+                self._add(check, part.partition, entry, expected, found, origin=origin, index=index)
+
+            if known is None:
+                origins[origin] = (part.partition, edges)
+                if edges.first and not self._selection.begins_later:
+                    report(
+                        Check.SEQUENCE,
+                        "index 0, the first of the origin",
+                        f"index {edges.first}: {edges.first} documents are not there",
+                        edges.first,
+                        edges.first_entry,
+                    )
+            elif known[0] != part.partition:
+                report(
+                    Check.SEQUENCE,
+                    f"all documents of the origin in log partition {known[0]}",
+                    f"some in {part.partition}",
+                    edges.first,
+                    edges.first_entry,
+                )
+            else:
+                join_edges(known[1], edges, report)
+
+    def _explain_absent(self) -> None:
+        for origin, index, partition, entry in self._absent:
+            if (origin, index) not in self._erased:
+                self._add(
+                    Check.VALUE,
+                    partition,
+                    entry,
+                    "the value, or an entry that says that it was erased",
+                    "neither",
+                    origin=origin,
+                    index=index,
+                )
+        erased = len(self._absent) - sum(
+            (origin, index) not in self._erased for origin, index, _, _ in self._absent
+        )
+        if erased:
+            self._report.notes.append(f"{erased:,} values were erased, as entries of the log say")
+
+    def _add(
+        self,
+        check: Check,
+        partition: int,
+        entry: int,
+        expected: str,
+        found: str,
+        *,
+        origin: str | None = None,
+        index: int | None = None,
+        source: SourcePosition | None = None,
+    ) -> None:
+        self._report.add(
+            AuditFinding(
+                check,
+                topics.MESSAGE_LOG,
+                partition,
+                None,
+                expected,
+                found,
+                origin=origin,
+                index=index,
+                source=source,
+                entry=entry,
+            )
+        )
