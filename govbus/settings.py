@@ -69,6 +69,12 @@ class LogSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     checkpoint_interval_s: float = Field(default=1.0, ge=0.05)
+    witness_interval_s: float = Field(default=1.0, ge=0.05)
+    """Head checkpoints are offered to witnesses no more often than this."""
+    witness_timeout_s: float = Field(default=5.0, ge=0.1, le=60.0)
+    """For one request to a witness."""
+    timestamp_interval_s: float = Field(default=60.0, ge=0.1)
+    """Between two timestamps of one authority."""
     timestamp_authorities: tuple[TimestampAuthoritySettings, ...] = Field(default=(), max_length=4)
     """As JSON: ``[{"name": "tsa1", "url": "https://...", "ca_file": "tsa1.pem"}]``; one or two in practice."""
 

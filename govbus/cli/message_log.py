@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from govbus.message_log.keys import LogKeys, LogPublicKeys
 
 app = typer.Typer(help="The service that signs checkpoints of the message log.", no_args_is_help=True)
 
@@ -39,47 +42,146 @@ def keys(folder: KeysArgument) -> None:
     typer.echo(f"wrote {folder}: keep *.key.pem with the log service, give *.pub.pem to auditors")
 
 
+BusOption = Annotated[str, typer.Option(help="The bus's id, such as bus.example: begins every log's origin.")]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--witnesses", help="C2SP tlog-policy file: witnesses with URLs, and the quorum.", dir_okay=False
+    ),
+]
+DataOption = Annotated[
+    Path | None, typer.Option(help="Folder for state and tiles. Default: your data folder.")
+]
+
+
+@app.command()
+def vkeys(folder: KeysArgument, bus: BusOption) -> None:
+    """Print the lines by which witnesses and verifiers know the log of heads (C2SP tlog-policy)."""
+    from govbus.document.ids import AgencyId
+    from govbus.message_log.heads import head_origin
+
+    for verifier in _public_keys(folder).verifiers(head_origin(AgencyId.from_text(bus))):
+        typer.echo(f"log {verifier.to_vkey()}")
+
+
 @app.command()
 def serve(
     keys: Annotated[Path, typer.Option(help="Folder that `govbus log keys` made.", file_okay=False)],
-    bus: Annotated[str, typer.Option(help="The bus's id, such as bus.example: begins every log's origin.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder for what was signed. Default: your data folder.")
-    ] = None,
+    bus: BusOption,
+    data: DataOption = None,
+    witnesses: PolicyOption = None,
+    http: Annotated[
+        str,
+        typer.Option(help="Serve tiles and checkpoints at host:port; 127.0.0.1:7381 for this machine only."),
+    ] = "",
 ) -> None:
-    """Sign a checkpoint of every log partition that grew, each second, until stopped."""
+    """Sign a checkpoint of every log partition that grew, each second, and have it witnessed, until stopped."""
+    import asyncio
+    import contextlib
+
     from govbus import telemetry
     from govbus.document.ids import AgencyId
-    from govbus.errors import ConfigError
-    from govbus.message_log.keys import LogKeys
-    from govbus.service.log.service import LogService
+    from govbus.service.log.locking import StateLock
     from govbus.service.log.state import LogState
+    from govbus.service.log.tile_server import serving_tiles
+    from govbus.service.log.wiring import STATE_FILE, TILES_FOLDER, log_service_of, read_policy
     from govbus.service.processes import clock_ms, run_until_stopped
     from govbus.service.wiring import transport_of
+    from govbus.service.witness.server import HttpPlace
     from govbus.settings import Settings
 
     settings = Settings.from_environment()
     telemetry.configure_logging()
     telemetry.serve_metrics(settings.metrics_port)
-    try:
-        log_keys = LogKeys.from_pem((keys / ED25519_KEY).read_bytes(), (keys / ML_DSA_KEY).read_bytes())
-    except OSError as err:
-        raise ConfigError(
-            f"{err.filename} cannot be read: {err.strerror}", remedy="make keys with `govbus log keys`"
-        ) from err
+    log_keys, bus_id = _private_keys(keys), AgencyId.from_text(bus)
+    policy = read_policy(witnesses) if witnesses is not None else None
+    place = HttpPlace.from_text(http) if http else None
     folder = data if data is not None else settings.data_folder / "log"
     folder.mkdir(parents=True, exist_ok=True)
-    state = LogState(folder / "signed.db")
-    try:
-        service = LogService(
+    with StateLock(folder), contextlib.closing(LogState(folder / STATE_FILE)) as state:
+        service = log_service_of(
+            settings.message_log,
             transport_of(settings, client_id="govbus-log"),
-            bus=AgencyId.from_text(bus),
+            bus=bus_id,
             keys=log_keys,
             state=state,
-            tiles=folder / "tiles",
+            folder=folder,
+            policy=policy,
             clock_ms=clock_ms,
-            interval_s=settings.message_log.checkpoint_interval_s,
         )
-        run_until_stopped(service.run)
-    finally:
-        state.close()
+
+        async def run(stopping: asyncio.Event) -> None:
+            async with contextlib.AsyncExitStack() as stack:
+                if place is not None:
+                    serving = serving_tiles(bus_id, folder / TILES_FOLDER, place)
+                    typer.echo(f"tiles at {await stack.enter_async_context(serving)}", err=True)
+                await service.run(stopping)
+
+        run_until_stopped(run)
+
+
+@app.command()
+def status(
+    bus: BusOption,
+    data: DataOption = None,
+    witnesses: PolicyOption = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with the log's public keys: read the topic instead of the state.", file_okay=False
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show how far the log is signed, witnessed and timestamped: from the service's state, or from the topic."""
+    import asyncio
+    import contextlib
+
+    from govbus.document.ids import AgencyId
+    from govbus.errors import MissingPartError
+    from govbus.service.log.state import LogState
+    from govbus.service.log.status import status_of_state, status_of_topic
+    from govbus.service.log.wiring import STATE_FILE, read_policy
+    from govbus.service.processes import clock_ms
+    from govbus.service.wiring import transport_of
+    from govbus.settings import Settings
+
+    settings = Settings.from_environment()
+    bus_id = AgencyId.from_text(bus)
+    policy = read_policy(witnesses) if witnesses is not None else None
+    if keys is not None:
+        transport = transport_of(settings, client_id="govbus-log-status")
+        found = asyncio.run(status_of_topic(transport, bus_id, _public_keys(keys), policy))
+    else:
+        file = (data if data is not None else settings.data_folder / "log") / STATE_FILE
+        if not file.exists():
+            raise MissingPartError(
+                f"{file} is not there",
+                remedy="name the service's folder by --data, or read the topic with --keys",
+            )
+        with contextlib.closing(LogState(file, is_read_only=True)) as state:
+            found = status_of_state(state, bus_id, policy)
+    typer.echo(found.to_json(clock_ms()) if json else found.to_text(clock_ms()))
+
+
+def _private_keys(folder: Path) -> LogKeys:
+    from govbus.message_log.keys import LogKeys
+
+    return LogKeys.from_pem(_read(folder / ED25519_KEY), _read(folder / ML_DSA_KEY))
+
+
+def _public_keys(folder: Path) -> LogPublicKeys:
+    from govbus.message_log.keys import LogPublicKeys
+
+    return LogPublicKeys.from_pem(_read(folder / ED25519_PUBLIC), _read(folder / ML_DSA_PUBLIC))
+
+
+def _read(file: Path) -> bytes:
+    from govbus.errors import ConfigError
+
+    try:
+        return file.read_bytes()
+    except OSError as err:
+        raise ConfigError(
+            f"{file} cannot be read: {err.strerror}", remedy="make keys with `govbus log keys`"
+        ) from err

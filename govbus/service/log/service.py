@@ -69,6 +69,7 @@ class LogService:
         self._bus = bus
         self._keys = keys
         self._state = state
+        self._clock_ms = clock_ms
         self._tiles_folder = tiles
         self._interval_s = interval_s
         self._watchers = watchers
@@ -110,10 +111,8 @@ class LogService:
             await publisher.start()
             await subscriber.start()
             reader = await self._resume(subscriber, logs, checkpoints)
-            watching = [
-                asyncio.create_task(watcher.run(self._published.bound_to(publisher)))
-                for watcher in self._watchers
-            ]
+            heads = self._published.bound_to(publisher)
+            watching = [asyncio.create_task(_outlive(watcher, heads)) for watcher in self._watchers]
             await self._serve(subscriber, publisher, reader, stopping)
             await self._sign_last(publisher)
         finally:
@@ -272,6 +271,9 @@ class LogService:
             await self._published.publish_notes(publisher, [(one.key, one.note) for one in outgoing])
             await asyncio.to_thread(self._state.mark_published, [one.number for one in outgoing])
         await asyncio.to_thread(self._published.refresh, self._tiles)
+        if self._published.newest is not None:
+            age_ms = self._clock_ms() - self._published.newest.at_ms
+            telemetry.CHECKPOINT_AGE_SECONDS.set(max(0, age_ms) / 1000)
 
     async def _sign_last(self, publisher: Publisher) -> None:
         """Sign what grew since the last time; a note that the broker does not take now comes at the next start."""
@@ -283,3 +285,13 @@ class LogService:
             if err.disposition is not Disposition.RETRY:
                 raise
             logger.warning("last checkpoint not published", error=str(err))
+
+
+async def _outlive(watcher: HeadWatcher, heads: PublishedHeads) -> None:
+    """Run a watcher again and again: what it looks after must never stop the service."""
+    while True:
+        try:
+            await watcher.run(heads)
+        except Exception:
+            logger.exception("a watcher of head checkpoints failed and starts again")
+        await asyncio.sleep(RETRY_PAUSE_S)

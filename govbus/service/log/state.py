@@ -178,6 +178,12 @@ class LogState:
         tree, last_offset, last_leaf, note, at_ms = row
         return SignedTree(CompactTree.from_bytes(tree), last_offset, last_leaf, note, at_ms)
 
+    def signed_sizes(self) -> dict[str, int]:
+        """Return the size of the last signed tree of every log, by origin."""
+        with self._lock:
+            rows = self._connection.execute("SELECT origin, tree FROM signed").fetchall()
+        return {origin: CompactTree.from_bytes(tree).size for origin, tree in rows}
+
     def root_at(self, origin: str, size: int) -> bytes | None:
         """Return the root that was signed for a size, or None where none was or it is forgotten."""
         with self._lock:

@@ -1,0 +1,112 @@
+"""From settings and files to a log service with its witnesses and time stamping authorities."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from govbus.document.ids import AgencyId
+from govbus.errors import ConfigError
+from govbus.message_log.heads import head_origin
+from govbus.message_log.keys import LogKeys
+from govbus.message_log.policy import NO_QUORUM, Policy
+from govbus.service.log.cosigning import Cosigner, Witness
+from govbus.service.log.published import HeadWatcher
+from govbus.service.log.service import LogService
+from govbus.service.log.stamping import Stamper
+from govbus.service.log.state import LogState
+from govbus.service.timestamps import authority_of
+from govbus.service.witness.client import witness_clients
+from govbus.settings import LogSettings
+from govbus.transport.base import Transport
+
+TILES_FOLDER = "tiles"
+"""Below the service's data folder."""
+STATE_FILE = "signed.db"
+
+
+def log_service_of(
+    settings: LogSettings,
+    transport: Transport,
+    *,
+    bus: AgencyId,
+    keys: LogKeys,
+    state: LogState,
+    folder: Path,
+    policy: Policy | None,
+    clock_ms: Callable[[], int],
+) -> LogService:
+    """Return the log service that settings describe.
+
+    Raises:
+        ConfigError: if the policy asks for witnesses and names none with a URL, or an authority's certificates
+            cannot be read.
+    """
+    watchers: list[HeadWatcher] = []
+    if policy is not None:
+        watchers.append(_cosigner(settings, policy, keys, bus, clock_ms))
+    authorities = [authority_of(one) for one in settings.timestamp_authorities]
+    if authorities:
+        watchers.append(Stamper(authorities, clock_ms=clock_ms, interval_s=settings.timestamp_interval_s))
+    service = LogService(
+        transport,
+        bus=bus,
+        keys=keys,
+        state=state,
+        tiles=folder / TILES_FOLDER,
+        clock_ms=clock_ms,
+        interval_s=settings.checkpoint_interval_s,
+        watchers=watchers,
+    )
+    service.published.is_quorum_awaited = policy is not None and policy.quorum != NO_QUORUM
+    return service
+
+
+def read_policy(file: Path) -> Policy:
+    """Read a C2SP policy file.
+
+    Raises:
+        ConfigError: if it cannot be read or breaks the grammar.
+    """
+    try:
+        return Policy.from_bytes(file.read_bytes())
+    except OSError as err:
+        raise ConfigError(f"{file} cannot be read: {err.strerror}") from err
+
+
+def _cosigner(
+    settings: LogSettings, policy: Policy, keys: LogKeys, bus: AgencyId, clock_ms: Callable[[], int]
+) -> Cosigner:
+    if not any(witness.url for witness in policy.witnesses):
+        raise ConfigError(
+            "the policy has no witness with a URL",
+            remedy="write lines: witness <name> <verifier key> <url>",
+        )
+    origin = head_origin(bus)
+    return Cosigner(
+        policy,
+        _connecting(policy, settings.witness_timeout_s),
+        keys.public.verifiers(origin),
+        clock_ms=clock_ms,
+        interval_s=max(settings.witness_interval_s, settings.checkpoint_interval_s),
+    )
+
+
+def _connecting(
+    policy: Policy, timeout_s: float
+) -> Callable[[], AbstractAsyncContextManager[Mapping[str, Witness]]]:
+    """Return what opens one client for each witness URL, under the first name that the policy has for it."""
+    names: dict[str, str] = {}
+    for witness in policy.witnesses:
+        names.setdefault(witness.url.rstrip("/"), witness.name)
+
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[Mapping[str, Witness]]:
+        async with aiohttp.ClientSession() as session:
+            clients = witness_clients(policy, session, timeout_s=timeout_s)
+            yield {names[client.url]: client for client in clients}
+
+    return connect
