@@ -13,6 +13,7 @@ from govbus.cli import (
     adapter,
     audit,
     audit_evidence,
+    audit_replay,
     catalog,
     check,
     codes,
@@ -62,6 +63,7 @@ app.add_typer(schema_registry.app, name="schema-registry")
 app.add_typer(rules.app, name="rules")
 app.add_typer(codes.app, name="codes")
 app.add_typer(catalog.app, name="catalog")
+audit.app.command("replay")(audit_replay.replay)
 audit.app.command("prove")(audit_evidence.prove)
 audit.app.command("export")(audit_evidence.export)
 audit.app.command("verify-bundle")(audit_evidence.verify_bundle)
