@@ -109,6 +109,7 @@ class Cosigner:
         loop = asyncio.get_running_loop()
         async with self._connect() as witnesses:
             self._asked = [_Asked(name, one, self._clock_ms) for name, one in witnesses.items()]
+            self._target = None
             try:
                 while True:
                     try:
@@ -139,7 +140,12 @@ class Cosigner:
             own = set(Note.from_text(newest.note).signatures)
             self._lines = [line for line in Note.from_text(kept.note).signatures if line not in own]
             self._published_lines = len(self._lines)
-        self._is_quorum = self._opened(newest).is_quorum
+        opened = self._opened(newest)
+        self._is_quorum = opened.is_quorum
+        cosigned = {one.name for one in opened.cosignatures}
+        for one in self._asked:
+            if one.name in cosigned:
+                one.text = newest.text
 
     def _ask(self, heads: PublishedHeads, now_s: float) -> None:
         """Ask every witness that can be asked about the target."""
