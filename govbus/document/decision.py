@@ -44,6 +44,9 @@ class LogEntry(NamedTuple):
     """Id of the agreement that an accepted document was sent under; None where it was not accepted."""
     revocations: int = 0
     """How many records of ``govbus.revocations``, from its start, the decision rests on."""
+    erasure: bytes | None = None
+    """The order to erase the document's content (``docs/specs/erasure.md``), which `signatures` are over; None but where
+    the decision is ``erased``."""
 
 
 @dataclass(frozen=True, slots=True)

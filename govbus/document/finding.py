@@ -63,3 +63,5 @@ class Outcome(enum.Enum):
     REFUSED = "refused"
     QUARANTINED = "quarantined"
     DUPLICATE = "duplicate"
+    ERASED = "erased"
+    """Not a decision of the router: the content of a document was erased, by whose order the entry says."""

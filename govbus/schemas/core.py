@@ -20,7 +20,14 @@ from govbus.schemas.codec import AvroCodec
 LOG_ENTRY_ID = 1
 RECEIPT_ID = 2
 
-_DECISIONS = (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.QUARANTINED, Outcome.DUPLICATE)
+_DECISIONS = {
+    Outcome.ACCEPTED: 0,
+    Outcome.REFUSED: 1,
+    Outcome.QUARANTINED: 2,
+    Outcome.DUPLICATE: 3,
+    Outcome.ERASED: 5,
+}
+"""By their places among the schema's symbols."""
 _SEVERITIES = (Severity.REFUSE, Severity.QUARANTINE, Severity.WARN)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -56,6 +63,7 @@ def encode_log_entry(entry: LogEntry) -> bytes:
         receipt_first,
         agreement,
         revocations,
+        erasure,
     ) = entry
     parts = [
         _ENTRY_STARTS[decision],
@@ -80,6 +88,7 @@ def encode_log_entry(entry: LogEntry) -> bytes:
         _NULL if receipt_first is None else _SOME + _long(receipt_first),
         _NULL if agreement is None else _agreement(agreement),
         _long(revocations),
+        _NULL if erasure is None else _some(erasure),
     )
     return b"".join(parts)
 
@@ -130,6 +139,7 @@ def decode_log_entry(value: bytes | None) -> LogEntry:
         receipt_first=fields["receipt_first"],
         agreement=fields["agreement"],
         revocations=fields["revocations"],
+        erasure=fields["erasure"],
     )
 
 
@@ -198,7 +208,7 @@ def _long(number: int) -> bytes:
 
 
 _NULL, _SOME, _END = b"\x00", b"\x02", b"\x00"
-_SYMBOLS = {decision: _varint(index) for index, decision in enumerate(_DECISIONS)}
+_SYMBOLS = {decision: _varint(index) for decision, index in _DECISIONS.items()}
 _LEVELS = {severity: _varint(index) for index, severity in enumerate(_SEVERITIES)}
 _ENTRY_STARTS = {decision: frame(LOG_ENTRY_ID, symbol) for decision, symbol in _SYMBOLS.items()}
 _RECEIPT_FRAME = frame(RECEIPT_ID, b"")

@@ -48,11 +48,23 @@ def _zigzag(number: int) -> bytes:
 LENGTHS: Final = {_zigzag(number): number for number in range(_LENGTH_MAX)}
 """Shortest encodings of small numbers that are not negative."""
 DECISIONS: Final = (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.QUARANTINED, Outcome.DUPLICATE)
-"""By their numbers in the schema, which must be the codec's (the property test compares)."""
+"""The router's, by their numbers in the schema, which must be the codec's (the property test compares)."""
 
 
 class NotCommonError(Exception):
     """The bytes are not of the common shape: ask the codec."""
+
+
+class Layout(NamedTuple):
+    """Where the parts of a common entry stand."""
+
+    offset_start: int
+    """Start of the offset of the record that it is about."""
+    statement_start: int
+    statement_end: int
+    first_signature: int
+    path_start: int
+    path_end: int
 
 
 class Tail(NamedTuple):
@@ -66,10 +78,9 @@ class Tail(NamedTuple):
     receipt_first: int | None
     agreement: str | None
     revocations: int
+    first_signature: int
     path_start: int
-    """Where the path stands, counted from the end of the statement."""
-    after_path: int
-    """Where it ends, counted alike."""
+    path_end: int
 
 
 def number_of(octets: bytes) -> int:
@@ -164,14 +175,20 @@ def read_tail(entry: bytes, start: int) -> Tail:
 
 
 def _read_tail(reader: _Reader, start: int) -> Tail:
-    signatures = tuple([reader.take(reader.length()) for _ in range(reader.length())])
-    if signatures:
+    count = reader.length()
+    first_signature = start
+    signatures: list[bytes] = []
+    for _ in range(count):
+        length = reader.length()
+        first_signature = reader.at if not signatures else first_signature
+        signatures.append(reader.take(length))
+    if count:
         _end_of_array(reader)
     batch = reader.take(reader.length()) if reader.some() else None
     path_bytes = reader.length()
-    path_start = reader.at - start
+    path_start = reader.at
     path = reader.take(path_bytes)
-    after_path = reader.at - start
+    path_end = reader.at
     record_hash = reader.take(32) if reader.some() else None
     directory_version = reader.number()
     _end_of_array(reader)  # findings: rare, and of many shapes
@@ -183,10 +200,12 @@ def _read_tail(reader: _Reader, start: int) -> Tail:
     receipt_first = reader.number() if reader.some() else None
     agreement = reader.text() if reader.some() else None
     revocations = reader.number()
+    if reader.some():  # an order to erase: rare
+        raise NotCommonError
     if reader.at != len(reader.octets):
         raise NotCommonError
     return Tail(
-        signatures,
+        tuple(signatures),
         batch,
         path,
         record_hash,
@@ -194,8 +213,9 @@ def _read_tail(reader: _Reader, start: int) -> Tail:
         receipt_first,
         agreement,
         revocations,
+        first_signature,
         path_start,
-        after_path,
+        path_end,
     )
 
 
@@ -223,6 +243,8 @@ class EntryFields(NamedTuple):
     receipt_first: int | None
     agreement: str | None
     revocations: int
+    layout: Layout | None = None
+    """None where the codec had to read it."""
 
     @property
     def source(self) -> SourcePosition:
@@ -266,7 +288,15 @@ def _read_common(entry: bytes) -> EntryFields:
         number_of(offset),
         document_id.decode("ascii"),
         entry[start : match.end()],
-        *tail[:8],
+        tail.signatures,
+        tail.batch,
+        tail.path,
+        tail.record_hash,
+        tail.directory_version,
+        tail.receipt_first,
+        tail.agreement,
+        tail.revocations,
+        Layout(match.start(6), start, match.end(), tail.first_signature, tail.path_start, tail.path_end),
     )
 
 
@@ -286,4 +316,5 @@ def fields_of(entry: LogEntry) -> EntryFields:
         entry.receipt_first,
         entry.agreement,
         entry.revocations,
+        entry.erasure,
     )
