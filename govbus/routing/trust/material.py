@@ -160,7 +160,7 @@ class RevocationList(Material):
         if usage is not None and not usage.crl_sign:
             raise _refused(f"certificate {issuer.subject} may not sign revocation lists (cRLSign)")
         if not isinstance(self._crl.signature_hash_algorithm, (*_STRONG, type(None))):
-            raise _refused("the list is signed over a hash that is broken")
+            raise _refused("the list is signed over a hash that is too weak")
         if not self._crl.is_signature_valid(issuer.public_key):
             raise InvalidSignature
 
@@ -420,7 +420,7 @@ def _verify_signature(
 ) -> None:
     """Check a signature over a response; raises as the library does."""
     if not isinstance(algorithm, (*_STRONG, type(None))):
-        raise _refused("the response is signed over a hash that is broken")
+        raise _refused("the response is signed over a hash that is too weak")
     if isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:
         key.verify(signature, octets, ec.ECDSA(algorithm))
     elif isinstance(key, rsa.RSAPublicKey) and algorithm is not None:

@@ -74,6 +74,7 @@ def issuers_of(
         raise UntrustedKeyError(
             f"certificate {way[-1].subject} was not issued by an anchor of the bus", rule="SEC-6"
         )
+    _require_length(way, anchor)
     _validate(way, anchor)
     return (*way[1:], anchor)
 
@@ -118,6 +119,17 @@ def _anchor_of(last: Certificate, anchors: Iterable[str]) -> Certificate | None:
             continue
         return anchor
     return None
+
+
+def _require_length(way: list[Certificate], anchor: Certificate) -> None:
+    """Check the anchor's own path length, which path validation leaves to whoever trusts it (RFC 5280 section 6.2)."""
+    parsed = x509.load_der_x509_certificate(anchor.der)
+    longest = parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
+    if longest is not None and len(way) - 1 > longest:
+        raise UntrustedKeyError(
+            f"certificate {way[0].subject} does not lead to the anchor {anchor.subject}: its path length is {longest}",
+            rule="SEC-6",
+        )
 
 
 def _validate(way: list[Certificate], anchor: Certificate) -> None:
