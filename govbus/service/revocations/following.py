@@ -71,9 +71,12 @@ class RevocationFollower:
         """Stop following; `state` keeps what was read."""
         task, self._task = self._task, None
         if task is not None:
+            # asyncio.wait_for of Python 3.11 may swallow the cancellation when what it waits for ends just then.
+            self._is_stopping = True
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            self._is_stopping = False
         await self._disconnect()
 
     async def read_to_end(self) -> None:
@@ -111,6 +114,7 @@ class RevocationFollower:
             await subscriber.stop()
 
     _position = 0
+    _is_stopping = False
 
     async def _read_some(self, subscriber: Subscriber) -> None:
         batches = await subscriber.poll(timeout_s=POLL_TIMEOUT_S, records_max=POLL_RECORDS_MAX)
@@ -126,7 +130,7 @@ class RevocationFollower:
         telemetry.REVOCATION_RECORDS.set(self.records.count)
 
     async def _follow(self) -> None:
-        while True:
+        while not self._is_stopping:
             try:
                 subscriber = self._subscriber or await self._connect()
                 await self._read_some(subscriber)
