@@ -20,7 +20,7 @@ WHOLE_DOCUMENTS_MAX = 4096
 class OpenBatch:
     """A batch of one origin whose statements come one after the other."""
 
-    __slots__ = ("batch", "entries", "hashes", "next", "paths", "text")
+    __slots__ = ("batch", "end", "leaves", "next", "text")
 
     def __init__(self, text: bytes, batch: BatchText) -> None:
         """Wait for the statements of a batch, from its first on."""
@@ -28,23 +28,23 @@ class OpenBatch:
         self.batch = batch
         self.next = batch.start
         """Index of the statement that is to come."""
-        self.hashes: list[bytes] = []
-        self.paths: list[bytes] = []
-        self.entries: list[int] = []
+        self.end = batch.end
+        self.leaves: list[tuple[bytes, bytes, int]] = []
+        """Statement hash, path and entry number of each that has come."""
 
     def close(self) -> bool:
         """Return whether all of the batch has come, and every path is the tree's own."""
-        if len(self.hashes) != self.batch.end - self.batch.start:
+        if len(self.leaves) != self.end - self.batch.start:
             return False
-        root, paths = inclusion_paths(self.hashes)
-        return root == self.batch.root and paths == self.paths
+        hashes, paths, _ = zip(*self.leaves, strict=True)
+        root, demanded = inclusion_paths(hashes)
+        return root == self.batch.root and demanded == list(paths)
 
     def astray(self) -> Iterator[tuple[int, int]]:
         """Yield index and entry number of every document whose path does not lead to the batch's root."""
         batch = self.batch
         memo = PathMemo(batch.root, batch.end - batch.start)
-        came = zip(self.hashes, self.paths, self.entries, strict=True)
-        for index, (leaf, path, entry) in enumerate(came, batch.start):
+        for index, (leaf, path, entry) in enumerate(self.leaves, batch.start):
             try:
                 memo.verify(leaf, index - batch.start, path)
             except ProofError:

@@ -23,8 +23,6 @@ from govbus.document.finding import Outcome
 from govbus.document.record import FRAME_BYTES, SALT_BYTES, VALUE_BYTES_MAX
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_HASH_CHARACTERS = 43
-"""Of base64url without padding, for 32 octets."""
 _STATEMENT = b"govbus/statement/v1\norigin "
 _ORIGIN_AT = len(_STATEMENT)
 _REST_OF_TIME = re.compile(rb":[0-5][0-9]\.[0-9]{3}Z").match
@@ -72,16 +70,13 @@ class PartitionCheck:
     def take(self, materials: Sequence[Material]) -> None:
         """Check the next entries."""
         self.hash(materials)
-        number, taken = self._number, 0
-        short, long = self._short, self._long
-        for material in materials:
-            entry, lines, salt, value, _, _ = material
-            if lines is not None and salt is not None and value and short(number, entry, lines, salt, value):
+        long, taken = self._long, 0
+        for number, material in enumerate(materials, self._number):
+            if self._is_like_before(number, material):
                 taken += 1
             else:
                 long.take(number, material)
-            number += 1
-        self._number = number
+        self._number += len(materials)
         counts = self._result.counts
         counts["entries"] += taken
         counts["documents"] += taken
@@ -104,21 +99,33 @@ class PartitionCheck:
         """Check what waits for more."""
         self._long.finish()
 
-    def _short(self, number: int, entry: bytes, lines: bytes, salt: bytes, value: bytes) -> bool:
+    def _is_like_before(self, number: int, material: Material) -> bool:
         """Check a document by the one before it in its origin.
 
         Returns:
             False where it differs in more than a document must, or anything does not hold: nothing is then taken in.
         """
+        entry, lines, salt, value, _, _ = material
         start = entry.find(_STATEMENT)
         state = self._origins.get(entry[start + _ORIGIN_AT : entry.find(b"\n", start + _ORIGIN_AT)])
-        if state is None or (known := state.known) is None:
+        if state is None or (known := state.known) is None or not value or lines is None or salt is None:
             return False
+        (
+            head,
+            at,
+            template,
+            middle,
+            middle_bytes,
+            varying_bytes,
+            tail,
+            tail_bytes,
+            source,
+            edges,
+            thumbprint,
+        ) = known
         # Step 2: what stands before the statement is as before, but for the record's offset and the document's id.
-        head = known.head
         if not entry.startswith(head):
             return False
-        at = len(head)
         octet = entry[at]
         place, shift = octet & 0x7F, 7
         while octet > _LAST:
@@ -129,17 +136,16 @@ class PartitionCheck:
         id_bytes = entry[at + 2]
         after_id = at + 3 + (id_bytes >> 1)
         # Steps 4, 5 and 8: the statement is the one that number, headers and value demand.
-        edges = state.sequence.edges
         index = edges.next
-        demanded = known.statement % (
-            index,
-            b2a_base64(sha256(lines).digest())[:_HASH_CHARACTERS].translate(_URL_SAFE),
-            len(value) - FRAME_BYTES,
-            b2a_base64(sha256(salt + value[FRAME_BYTES:]).digest())[:_HASH_CHARACTERS].translate(_URL_SAFE),
-        )
-        time_end = start + len(demanded) + _TIME_REST
-        after = time_end + len(known.middle)
-        varying_end = after + known.varying_bytes
+        hashes = b2a_base64(
+            sha256(lines).digest() + b"\x00" + sha256(salt + value[FRAME_BYTES:]).digest()
+        ).translate(_URL_SAFE)
+        value_bytes = len(value)
+        demanded = template % (index, hashes[:43], value_bytes - FRAME_BYTES, hashes[44:87])
+        time_at = start + len(demanded)
+        time_end = time_at + _TIME_REST
+        after = time_end + middle_bytes
+        varying_end = after + varying_bytes
         if (
             not entry.startswith(demanded, start)
             or start != after_id + 3
@@ -147,35 +153,33 @@ class PartitionCheck:
             or id_bytes & _NOT_SHORT
             or entry[after_id] != _SOME
             or LENGTHS.get(entry[after_id + 1 : start]) != time_end + 1 - start
-            or _REST_OF_TIME(entry, time_end - _TIME_REST) is None
+            or _REST_OF_TIME(entry, time_at) is None
             or not entry[at + 3 : after_id].isascii()
             # What stands after it is as before, but for the path or the signature.
-            or not entry.startswith(known.middle, time_end)
-            or len(entry) != varying_end + len(known.tail)
-            or not entry.endswith(known.tail)
+            or not entry.startswith(middle, time_end)
+            or len(entry) != varying_end + tail_bytes
+            or not entry.endswith(tail)
             # Step 3.
             or place & 1
-            or place >> 1 <= known.source.last
+            or place >> 1 <= source.last
             or value[0] != 0
             or len(salt) != SALT_BYTES
-            or len(value) > VALUE_BYTES_MAX
+            or value_bytes > VALUE_BYTES_MAX
         ):
             return False
         # Steps 6 and 7.
-        statement, varying = entry[start : time_end + 1], entry[after:varying_end]
-        if known.thumbprint is not None:
-            if not self._long.signatures.holds(varying, statement, known.thumbprint):
+        statement = entry[start : time_end + 1]
+        if thumbprint is not None:
+            if not self._long.signatures.holds(entry[after:varying_end], statement, thumbprint):
                 return False
         else:
             batch = state.batch
             if batch is None or batch.next != index:
                 return False
-            batch.hashes.append(sha256(b"\x00" + statement).digest())
-            batch.paths.append(varying)
-            batch.entries.append(number)
+            batch.leaves.append((sha256(b"\x00" + statement).digest(), entry[after:varying_end], number))
             batch.next = index + 1
-            if batch.next == batch.batch.end:
+            if index + 1 == batch.end:
                 self._long.close_batch(state)
-        known.source.last = place >> 1
+        source.last = place >> 1
         edges.next = index + 1
         return True

@@ -302,10 +302,13 @@ def _read_common(entry: bytes) -> EntryFields:
 
 def fields_of(entry: LogEntry) -> EntryFields:
     """Return the same of an entry that the codec read."""
+    topic, partition, offset = entry.source
     return EntryFields(
         entry.decision,
         entry.time_ms,
-        *entry.source,
+        topic,
+        partition,
+        offset,
         entry.document_id,
         entry.statement,
         entry.signatures,
@@ -316,5 +319,4 @@ def fields_of(entry: LogEntry) -> EntryFields:
         entry.receipt_first,
         entry.agreement,
         entry.revocations,
-        entry.erasure,
     )

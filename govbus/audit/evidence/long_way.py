@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from govbus.audit.archive.documents import record_of, unpack_document
 from govbus.audit.archive.values import unpack_value
 from govbus.audit.evidence.batches import WHOLE_DOCUMENTS_MAX, OpenBatch
-from govbus.audit.evidence.entry_reader import (
-    COMMON_START,
-    EntryFields,
-    NotCommonError,
-    read_entry,
-    read_tail,
-)
+from govbus.audit.evidence.entry_reader import EntryFields, read_entry
 from govbus.audit.evidence.material import Material, Selection, Trust
 from govbus.audit.evidence.result import OriginEdges, PartitionPart, SourceEdges, Try, UnitResult
 from govbus.audit.evidence.sequence import OriginSequence
@@ -35,24 +29,32 @@ from govbus.signing.batch import BatchText
 ERASED: Final = "erased"
 """Outcome of an entry that says that the value of a document was erased."""
 _MINUTE: Final = len("2026-11-23T20:45")
+_TIME_BYTES: Final = len("2026-11-23T20:45:00.123Z\n")
+_TEMPLATE: Final = (
+    b"govbus/statement/v1\norigin %b\nindex %%d\ntopic %b\nheaders %%b\nschema %b\nlength %%d\n"
+    b"value %%b\ntime %b"
+)
 _BATCH_FIELDS: Final = frozenset({"gb-batch", "gb-path"})
 ABSENT_MAX: Final = 100_000
 """Values that are gone, kept to be explained one by one."""
 
 
-@dataclass(slots=True)
-class Known:
+class Known(NamedTuple):
     """What an entry of an origin looked like, so that the next one can be compared with it byte by byte."""
 
     head: bytes
     """Up to the offset of the record that it is about."""
+    head_bytes: int
     statement: bytes
     """The statement up to the minute of its time, to be filled with index, headers, length and value."""
     middle: bytes
     """From the end of the statement's time to what varies: the path in a batch, or the one signature."""
+    middle_bytes: int
     varying_bytes: int
     tail: bytes
+    tail_bytes: int
     source: SourceEdges
+    edges: OriginEdges
     thumbprint: str | None
     """Certificate of its one signature; None in a batch."""
 
@@ -223,7 +225,9 @@ class LongWay:
         if state is not None:
             is_like = not self._failed and statement.index + 1 == state.sequence.edges.next
             state.known = (
-                self._known(fields, material, span, source) if is_like and span is not None else None
+                self._known(fields, statement, material, span, source, state.sequence.edges)
+                if is_like and span is not None
+                else None
             )
 
     def _check_content(self, statement: Statement, material: Material) -> None:
@@ -340,9 +344,7 @@ class LongWay:
         if waiting is None and index == batch[1].start and size <= WHOLE_DOCUMENTS_MAX:
             waiting = state.batch = OpenBatch(*batch)
         if waiting is not None and waiting.next == index:
-            waiting.hashes.append(statement_hash(fields.statement or b""))
-            waiting.paths.append(fields.path)
-            waiting.entries.append(self._number)
+            waiting.leaves.append((statement_hash(fields.statement or b""), fields.path, self._number))
             waiting.next += 1
             if waiting.next == batch[1].end:
                 self.close_batch(state)
@@ -363,44 +365,55 @@ class LongWay:
         )
 
     def _known(
-        self, fields: EntryFields, material: Material, span: Span, source: SourceEdges
+        self,
+        fields: EntryFields,
+        statement: Statement,
+        material: Material,
+        span: Span,
+        source: SourceEdges,
+        edges: OriginEdges,
     ) -> Known | None:
-        entry = material.entry
-        match = COMMON_START.match(entry)
+        layout, octets = fields.layout, fields.statement
         is_single = fields.batch is None
         if (
-            match is None
+            layout is None
+            or octets is None
             or material.value is None
             or fields.decision is not Outcome.ACCEPTED
             or (is_single and len(fields.signatures) != 1)
         ):
             return None
-        end = match.end()
-        try:
-            tail = read_tail(entry, end)
-        except NotCommonError:
-            return None
         thumbprint = None
-        start, after = tail.path_start, tail.after_path
+        start, end = layout.path_start, layout.path_end
         if is_single:
             signer = self.signatures.signer_of(fields.signatures[0])
             if signer is None:
                 return None
             thumbprint = signer.thumbprint
-            start = entry.index(fields.signatures[0], end) - end
-            after = start + len(fields.signatures[0])
-        minute = match.group(17)[:_MINUTE]
+            start, end = layout.first_signature, layout.first_signature + len(fields.signatures[0])
+        minute = octets[-_TIME_BYTES : _MINUTE - _TIME_BYTES]
         if not span.first <= minute + b":00.000Z" <= minute + b":59.999Z" <= span.last:
             return None
+        entry = material.entry
+        head, middle = entry[: layout.offset_start], entry[layout.statement_end - 1 : start]
+        template = _TEMPLATE % (
+            statement.origin.text.encode("ascii"),
+            statement.topic.encode("ascii"),
+            statement.schema.encode("ascii"),
+            minute,
+        )
         return Known(
-            head=entry[: match.start(6)],
-            statement=b"govbus/statement/v1\norigin %b\nindex %%d\ntopic %b\nheaders %%b\nschema %b\nlength %%d\n"
-            b"value %%b\ntime %b" % (*match.group(10, 12, 14), minute),
-            middle=entry[end - 1 : end + start],
-            varying_bytes=after - start,
-            tail=entry[end + after :],
-            source=source,
-            thumbprint=thumbprint,
+            head,
+            len(head),
+            template,
+            middle,
+            len(middle),
+            end - start,
+            entry[end:],
+            len(entry) - end,
+            source,
+            edges,
+            thumbprint,
         )
 
     def _find(self, check: Check, expected: str, found: str) -> None:
