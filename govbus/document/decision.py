@@ -45,8 +45,8 @@ class LogEntry(NamedTuple):
     revocations: int = 0
     """How many records of ``govbus.revocations``, from its start, the decision rests on."""
     erasure: bytes | None = None
-    """The order to erase the document's content (``docs/specs/erasure.md``), which `signatures` are over; None but where
-    the decision is ``erased``."""
+    """The order to erase the document's content (``docs/specs/erasure.md``), which `signatures` are then over; None
+    but where the decision is ``erased``."""
 
 
 @dataclass(frozen=True, slots=True)
