@@ -8,7 +8,7 @@ from pathlib import Path
 SEGMENT_ENTRIES_MAX = 65_536
 """Entries of the message log in one segment."""
 
-TILES, SEGMENTS, STAGING = "tiles", "segments", ".staging"
+TILES, SEGMENTS, RENEWALS, STAGING = "tiles", "segments", "renewals", ".staging"
 CHECKPOINT = "checkpoint"
 """Newest signed checkpoint below a log's tiles; the only file that is ever replaced."""
 MANIFEST = "manifest"
@@ -19,8 +19,7 @@ RECORD_FILES = (DIRECTORY, REVOCATIONS, CHECKPOINTS)
 EVIDENCE = "evidence"
 CERTIFICATES = "certificates"
 REVOCATIONS_IN_FORCE = "revocations-in-force"
-HEADS = "heads"
-"""Last part of the origin of the log of the partitions' checkpoints."""
+LOG_KEY_FILES = ("log-ed25519.pub.pem", "log-ml-dsa-44.pub.pem")
 
 _SEGMENT = re.compile(r"[0-9]{8}", re.ASCII)
 

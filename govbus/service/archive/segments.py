@@ -33,7 +33,6 @@ logger = structlog.get_logger(__name__)
 
 PROGRESS_ENTRIES = 1024
 """Entries between two calls of the progress."""
-LOG_KEY_FILES = ("log-ed25519.pub.pem", "log-ml-dsa-44.pub.pem")
 
 
 @dataclass(slots=True)
@@ -212,7 +211,7 @@ class SegmentWriting:
         certificates = self._small_topics.certificates.take_used()
         for thumbprint, der in certificates.items():
             draft.add_file(f"{layout.EVIDENCE}/{layout.CERTIFICATES}/{thumbprint}.der", der)
-        for name, pem in zip(LOG_KEY_FILES, self._keys.to_pem(), strict=True):
+        for name, pem in zip(layout.LOG_KEY_FILES, self._keys.to_pem(), strict=True):
             draft.add_file(f"{layout.EVIDENCE}/{name}", pem)
         in_force = pack_records(self._small_topics.in_force())
         draft.add_file(f"{layout.EVIDENCE}/{layout.REVOCATIONS_IN_FORCE}", in_force)

@@ -33,10 +33,11 @@ class SmallTopics:
         for name in names:
             self._remember(name, list(archive.records(name)))
 
-    def take(self, name: str, records: Sequence[Record], end: int) -> None:
-        """Take what is new of a topic, up to an end offset."""
+    def take(self, name: str, records: Sequence[Record]) -> None:
+        """Take what is new of a topic."""
         self._new[name] += records
-        self._ends[name] = max(end, self._ends[name])
+        if records:
+            self._ends[name] = records[-1].offset + 1
         self._remember(name, records)
 
     def pop(self, name: str) -> tuple[Range, list[Record]]:

@@ -81,7 +81,7 @@ async def write_archive(
             await source.see_again(archive, bus, {number: log.size for number, log in logs.items()})
             small_topics = SmallTopics(archive, last)
             for name, partition in ((layout.DIRECTORY, DIRECTORY), (layout.REVOCATIONS, REVOCATIONS)):
-                small_topics.take(name, await source.rest_of(partition), reach.ends.get(partition, 0))
+                small_topics.take(name, await source.rest_of(partition))
             backlog = Backlog(
                 spool,
                 bus=bus,
