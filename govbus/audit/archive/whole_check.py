@@ -18,7 +18,6 @@ from govbus.message_log.keys import LogPublicKeys
 from govbus.routing.directory.records import DirectoryReader
 from govbus.signing.certificates import Certificate
 
-
 _OWN_PLACES = (layout.STAGING + "/", layout.RENEWALS + "/")
 """What is being written, and renewals, which are followed by themselves (``docs/specs/renewal.md``)."""
 
