@@ -20,6 +20,7 @@ from govbus.document.record import Envelope, Record, unframe
 from govbus.document.statement import Statement
 from govbus.errors import DocumentError, MetadataError, RuleError
 from govbus.routing.directory.model import Directory
+from govbus.routing.entry_bounds import FIELD_CHARACTERS_MAX
 from govbus.routing.exchange_place import find_place, require_in_force
 from govbus.routing.history import History, Prior
 from govbus.routing.rules import cloudevents
@@ -300,7 +301,7 @@ def _finding(err: RuleError) -> Finding:
     rule = RULES[err.rule] if err.rule in RULES else RULES["INT-1"]
     is_gap = rule.id == "SEQ-1" and not isinstance(err, _ReusedIndexError)
     severity = Severity.QUARANTINE if is_gap else rule.severity
-    return Finding(rule.id, severity, err.field, err.message[:DETAIL_CHARACTERS_MAX])
+    return Finding(rule.id, severity, err.field[:FIELD_CHARACTERS_MAX], err.message[:DETAIL_CHARACTERS_MAX])
 
 
 class _ReusedIndexError(DocumentError):

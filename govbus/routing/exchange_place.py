@@ -14,6 +14,7 @@ from govbus.document.record import CONTENT_TYPE, Envelope
 from govbus.document.statement import Statement
 from govbus.errors import DocumentError, MetadataError
 from govbus.routing.directory.model import Agreement, AgreementStatus, Directory, Package
+from govbus.routing.entry_bounds import RECIPIENTS_BYTES_MAX, recipients_bytes
 from govbus.schemas.catalog import DocumentSchema
 from govbus.signing.signature_policy import NO_POLICY, SignaturePolicy
 
@@ -48,7 +49,8 @@ def find_place(
     Raises:
         MetadataError: if an attribute is not as pinned (CE-1, CE-5, ID-1), or the agreement is not for this document
             (DRM-1, DRM-2).
-        DocumentError: if frame, dataschema and statement do not name one registered schema (AVR-4).
+        DocumentError: if frame, dataschema and statement do not name one registered schema (AVR-4), or no log entry
+            has room for the recipients (INT-1).
     """
     key = envelope.kind, frame_id, statement.origin, statement.schema
     place: ExchangePlace | None = directory.places.get(key)
@@ -56,12 +58,23 @@ def find_place(
         _check_attributes(envelope, statement)
         schema = _schema(frame_id, envelope, statement, directory)
         agreement, package = _agreement(envelope, statement, schema, directory)
+        _require_room(agreement)
         place = ExchangePlace(statement.origin, agreement, package, schema)
         if envelope.kind.is_remembered:
             if len(directory.places) >= PLACES_MAX:
                 directory.places.clear()
             directory.places[key] = place
     return place
+
+
+def _require_room(agreement: Agreement) -> None:
+    """A directory that is registered today cannot have such an agreement; one of before may."""
+    if recipients_bytes(agreement.recipients) > RECIPIENTS_BYTES_MAX:
+        raise DocumentError(
+            f"agreement {agreement.id} has more recipients than a log entry can name; publish the package instead",
+            rule="INT-1",
+            field="ce_agreementid",
+        )
 
 
 def signature_policy(package: Package, agreement: Agreement) -> SignaturePolicy:

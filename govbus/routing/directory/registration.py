@@ -25,10 +25,11 @@ from govbus.routing.directory.entries import (
     PackageEntry,
     place_of,
 )
-from govbus.routing.directory.model import DataAsset
+from govbus.routing.directory.model import Agreement, DataAsset
 from govbus.routing.directory.parts import SchemaPart
 from govbus.routing.directory.problems import Problem
 from govbus.routing.directory.values import agency_of, agreement_of, asset_of, package_of
+from govbus.routing.entry_bounds import RECIPIENTS_BYTES_MAX, recipients_bytes
 from govbus.routing.niem.formats import format_breaches
 from govbus.routing.niem.naming import naming_breaches
 from govbus.routing.niem.places import place_breaches
@@ -140,6 +141,7 @@ class _Registration:
         if package is not None:
             yield from drm.agreement_breaches(agreement_of(agreement, package.delivery), self._at_ms)
             yield from _unusable(agreement, package)
+            yield from _unlisted(agreement_of(agreement, package.delivery))
         for field, values, list_id in (
             ("cui.categories", agreement.cui.categories, "cui-categories"),
             ("cui.dissemination", agreement.cui.dissemination, "cui-dissemination"),
@@ -164,6 +166,17 @@ def _unusable(agreement: AgreementEntry, package: PackageEntry) -> Iterator[Brea
     if package.data_category not in agreement.data_categories:
         detail = f"package {package.id} is {package.data_category}, which may not pass"
         yield Breach("PRV-1", "data_categories", detail, Severity.WARN)
+
+
+def _unlisted(agreement: Agreement) -> Iterator[Breach]:
+    """Yield what makes a document have more recipients than its log entry can name."""
+    size = recipients_bytes(agreement.recipients)
+    if size > RECIPIENTS_BYTES_MAX:
+        detail = (
+            f"the inboxes of {len(agreement.consumers)} consumers take {size} bytes of a log entry, which has "
+            f"{RECIPIENTS_BYTES_MAX} for them; publish the package, or split the agreement"
+        )
+        yield Breach("DRM-3", "consumers", detail)
 
 
 def schema_breaches(package: PackageEntry) -> Iterator[Breach]:

@@ -10,9 +10,10 @@ import marshal
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from govbus.document.finding import Finding, Severity
+from govbus.document.finding import Finding
 from govbus.document.header_kind import DOCUMENT_HEADERS, kind_of
 from govbus.routing.directory.model import Directory
+from govbus.routing.entry_bounds import listed
 from govbus.routing.exchange_place import ExchangePlace
 from govbus.routing.history import History
 from govbus.routing.rules.catalogue import FAMILIES, finding_of, is_active
@@ -24,8 +25,6 @@ from govbus.routing.rules.facts import (
     TemplateFacts,
 )
 
-FINDINGS_MAX: Final = 20
-"""Findings kept of one document; the sender mends these and sees the rest next time."""
 VERDICTS_MAX: Final = 4096
 """Templates remembered for one version of the directory; each takes a few kilobytes."""
 TEMPLATE_SIZE_MAX: Final = 8_192
@@ -43,6 +42,7 @@ class Verdict(NamedTuple):
 
     facts: TemplateFacts
     findings: tuple[Finding, ...]
+    """All of them; what a document's entry lists is bounded."""
     checks: tuple[DocumentCheck, ...]
     """What is left to look at in every document."""
 
@@ -68,7 +68,7 @@ def judge(
     """
     verdict = _verdict(document, place, directory, time_ms)
     if not verdict.checks:
-        return verdict.findings
+        return listed(verdict.findings)
     facts = DocumentFacts(verdict.facts, document, time_ms=time_ms, at_ms=at_ms, past=past)
     found: list[Finding] | None = None
     for check in verdict.checks:
@@ -77,7 +77,7 @@ def judge(
                 if found is None:
                     found = list(verdict.findings)
                 found.append(finding_of(breach))
-    return verdict.findings if found is None else _gravest_first(found)
+    return listed(verdict.findings if found is None else found)
 
 
 def _verdict(document: ProvenDocument, place: ExchangePlace, directory: Directory, time_ms: int) -> Verdict:
@@ -120,12 +120,4 @@ def judge_template(facts: TemplateFacts) -> Verdict:
             if is_active(breach.rule, facts.profiles)
         ]
         checks.extend(family.document_checks(facts))
-    return Verdict(facts, _gravest_first(findings), tuple(checks))
-
-
-_ORDER = (Severity.REFUSE, Severity.QUARANTINE, Severity.WARN)
-
-
-def _gravest_first(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Return findings in the order in which a sender wants to read them, up to the bound."""
-    return tuple(sorted(findings, key=lambda one: _ORDER.index(one.severity))[:FINDINGS_MAX])
+    return Verdict(facts, tuple(findings), tuple(checks))
