@@ -187,6 +187,19 @@ class Administrator(Protocol):
         """
         ...
 
+    async def delete_records(self, before: Mapping[TopicPartition, int]) -> None:
+        """Delete what stands before an offset, for each partition: nobody reads it again, whoever reads there goes on.
+
+        Raises:
+            TransportConfigError: if a partition has no such offset, or the broker refuses for good.
+            TransportError: if the broker fails.
+        """
+        ...
+
+    async def committed_offsets(self) -> dict[str, dict[TopicPartition, int]]:
+        """Return the next offsets of every consumer group that has committed any, by the group's name."""
+        ...
+
 
 class Transport(Protocol):
     """One broker: makes everything above."""

@@ -21,8 +21,8 @@ from govbus.transport.base import (
     IsolationLevel,
     OutRecord,
     TopicPartition,
-    TopicSpec,
 )
+from govbus.transport.memory_administrator import MemoryAdministrator
 
 RECORD_BYTES_MAX = 1_048_588
 """Kafka's default for a topic (``max.message.bytes``)."""
@@ -159,6 +159,8 @@ class _Broker:
         self.groups: dict[str, _Group] = {}
         self.producers: dict[str, MemoryTransactionalPublisher] = {}
         self.open: set[_Transaction] = set()
+        self.beginnings: dict[TopicPartition, int] = {}
+        """First offsets kept, where records were deleted."""
         self._changed = asyncio.Event()
 
     def group(self, name: str) -> _Group:
@@ -240,6 +242,15 @@ class _Broker:
         if commit:
             for group, partition, offset in transaction.offsets:
                 self.group(group).offsets[partition] = offset
+
+    def delete(self, partition: TopicPartition, before: int) -> None:
+        """Forget what stands before an offset; whoever reads there finds nothing and goes on."""
+        log = self.log(partition)
+        if not 0 <= before <= len(log):
+            raise TransportConfigError(f"{partition.topic}/{partition.partition} has no offset {before}")
+        first = self.beginnings.get(partition, 0)
+        log[first:before] = [_Entry(None, None)] * max(0, before - first)
+        self.beginnings[partition] = max(first, before)
 
     def end(self, partition: TopicPartition, isolation: IsolationLevel) -> int:
         """Return the last stable offset, or the high watermark."""
@@ -438,10 +449,10 @@ class MemorySubscriber:
         return {partition: self._broker.end(partition, isolation) for partition in partitions}
 
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the offsets of the first records: nothing is ever dropped here."""
+        """Return the offsets of the first records that are kept."""
         for partition in partitions:
             self._broker.log(partition)
-        return dict.fromkeys(partitions, 0)
+        return {partition: self._broker.beginnings.get(partition, 0) for partition in partitions}
 
     def pause(self, partition: TopicPartition) -> None:
         """Return no records of this partition until resumed."""
@@ -456,41 +467,3 @@ class MemorySubscriber:
     def _check_assigned(self, partition: TopicPartition) -> None:
         if partition not in self._reading.positions:
             raise TransportError(f"partition {partition.topic}/{partition.partition} is not assigned")
-
-
-class MemoryAdministrator:
-    """A `govbus.transport.base.Administrator`."""
-
-    def __init__(self, broker: _Broker) -> None:
-        self._broker = broker
-
-    async def start(self) -> None:
-        """Connect."""
-
-    async def stop(self) -> None:
-        """Disconnect."""
-
-    async def ping(self) -> None:
-        """Return at once."""
-
-    async def partition_counts(self) -> dict[str, int]:
-        """Return the number of partitions of every topic."""
-        return dict(self._broker.counts)
-
-    async def create_topics(self, topics: Sequence[TopicSpec]) -> list[str]:
-        """Create the topics that are missing and return their names; groups that want them get them at once."""
-        counts = self._broker.counts
-        for spec in topics:
-            if counts.get(spec.name, spec.partitions) != spec.partitions:
-                raise TransportConfigError(
-                    f"topic {spec.name} has {counts[spec.name]} partitions, expected {spec.partitions}"
-                )
-        missing = [spec for spec in topics if spec.name not in counts]
-        for spec in missing:
-            counts[spec.name] = spec.partitions
-            for number in range(spec.partitions):
-                self._broker.logs[TopicPartition(spec.name, number)] = []
-        for group in self._broker.groups.values():
-            if any(member.wanted.match(spec.name) for member in group.members for spec in missing):
-                await group.rebalance(self._broker)
-        return [spec.name for spec in missing]

@@ -435,6 +435,33 @@ async def test_topics_are_created_once(broker: Broker) -> None:
         await administrator.create_topics([spec._replace(partitions=4)])
 
 
+async def test_deleted_records_are_gone_and_readers_go_on(broker: Broker) -> None:
+    """What stands before an offset is deleted for everybody; the rest stays where it is."""
+    partition = TopicPartition(await broker.topic(), 0)
+    publisher = await broker.publisher()
+    await publisher.publish([out(partition.topic, b"%d" % number) for number in range(5)])
+    administrator = await broker.started(broker.transport.administrator())
+    await administrator.delete_records({partition: 3})
+    reader = await broker.reader(partition)
+    assert (await reader.beginning_offsets([partition]))[partition] == 3
+    assert [(one.offset, one.value) for one in await read(reader, 2)] == [(3, b"3"), (4, b"4")]
+    with pytest.raises(TransportConfigError):
+        await administrator.delete_records({partition: 99})
+
+
+async def test_offsets_of_all_groups_are_told(broker: Broker) -> None:
+    """Whoever deletes must know who has not read yet."""
+    partition = TopicPartition(await broker.topic(), 0)
+    publisher = await broker.publisher()
+    await publisher.publish([out(partition.topic, b"x")])
+    group = f"g-{uuid.uuid4().hex}"
+    member = await broker.member(topics=[partition.topic], group=group)
+    await read(member, 1)
+    await member.commit({partition: 1})
+    administrator = await broker.started(broker.transport.administrator())
+    assert (await administrator.committed_offsets())[group] == {partition: 1}
+
+
 async def test_header_names_with_lone_surrogates_are_written_escaped(broker: Broker) -> None:
     """What arrived as an odd name can be sent on, say to the quarantine, without stopping anybody."""
     topic = await broker.topic()

@@ -1,4 +1,4 @@
-"""Looking at topics and creating them."""
+"""Looking at topics, creating them, and deleting records from their beginning."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAlreadyExistsError, for_code
+from aiokafka.structs import TopicPartition as KafkaPartition
 
 from govbus.errors import TransportConfigError, TransportError
-from govbus.transport.base import TopicSpec
+from govbus.transport.base import TopicPartition, TopicSpec
 from govbus.transport.kafka.errors import map_exceptions
 
 
@@ -86,3 +87,33 @@ class KafkaAdministrator:
                     if code and error is not TopicAlreadyExistsError:
                         raise TransportConfigError(f"topic {name} cannot be created: {error.__name__}")
         return [spec.name for spec in missing]
+
+    async def delete_records(self, before: Mapping[TopicPartition, int]) -> None:
+        """Delete what stands before an offset, for each partition."""
+        wanted = {
+            KafkaPartition(*partition): RecordsToDelete(before_offset=offset)
+            for partition, offset in before.items()
+        }
+        if not wanted:
+            return
+        with map_exceptions("delete records"):
+            try:
+                await self._started.delete_records(wanted)
+            except OffsetOutOfRangeError as err:
+                names = ", ".join(f"{one.topic}/{one.partition}" for one in sorted(before))
+                raise TransportConfigError(f"one of {names} has no such offset") from err
+
+    async def committed_offsets(self) -> dict[str, dict[TopicPartition, int]]:
+        """Return the next offsets of every consumer group that has committed any."""
+        with map_exceptions("ask for the offsets of groups"):
+            groups = sorted({str(name) for name, *_ in await self._started.list_consumer_groups()})
+            found = {name: await self._started.list_consumer_group_offsets(name) for name in groups}
+        return {
+            name: {
+                TopicPartition(partition.topic, partition.partition): about.offset
+                for partition, about in offsets.items()
+                if about.offset >= 0
+            }
+            for name, offsets in found.items()
+            if offsets
+        }
