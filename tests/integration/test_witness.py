@@ -172,6 +172,37 @@ def test_frozen_requests_by_curl(witness_factory):
     assert f"FORK of {ORIGIN}: size 5" in text
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_commands_of_the_page(tmp_path):
+    """The commands in docs/specs/witness.md, on another port, print what the page says."""
+    page = (VECTORS.parents[2] / "docs" / "specs" / "witness.md").read_text("utf-8")
+    (commands,) = [
+        block for block in re.findall(r"(?ms)^```sh\n(.*?)^```$", page) if "govbus witness serve" in block
+    ]
+    changed = commands.replace("7380", str(_free_port())).replace("schemas/", f"{VECTORS.parents[1]}/")
+    changed = changed.replace("govbus witness", f"{sys.executable} -m govbus witness")
+    done = subprocess.run(
+        ["sh", "-c", f"{changed}\nkill $!; wait $!"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    names = [f"add-checkpoint/{path.name}" for path in sorted((VECTORS / "add-checkpoint").iterdir())]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("add-checkpoint/")]
+
+    assert 0 == done.returncode, done.stderr
+    assert [f"{name} {name.rpartition('.')[2]}" for name in names] == lines
+    note = done.stdout[done.stdout.index(f"{ORIGIN}\n13\n") :]
+    policy = (
+        (VECTORS / "log.policy")
+        .read_text()
+        .replace("quorum none\n", (tmp_path / "requests" / "court.policy").read_text())
+    )
+    assert Policy.from_text(policy + "quorum court.example/witness\n").require(note).is_quorum
+
+
 async def _post(session, url, body):
     async with session.post(f"{url}/add-checkpoint", data=body) as response:
         return response.status, await response.text()

@@ -1,6 +1,8 @@
 """The frozen requests to a witness get the answers that their names say, and the frozen results verify."""
 
 import importlib.util
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,41 @@ def _example_signers():
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module.witness_signers()
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "specs" / "witness.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("begin", "name"),
+    [
+        ("old ", "add-checkpoint/15-grown.200"),
+        ("log ", "witness.policy"),
+        ("c2sp.org/", "entry-6.tlog-proof"),
+    ],
+)
+def test_page_shows_the_vectors(begin, name):
+    """The examples in the page are the files, line by line; a line that is too long is cut at an ellipsis."""
+    (shown,) = [block for language, block in BLOCKS if not language and block.startswith(begin)]
+    lines = (FOLDER / name).read_text("utf-8").splitlines()
+
+    assert len(lines) == len(shown.splitlines())
+    for line, cut in zip(lines, shown.splitlines(), strict=True):
+        assert line.startswith(cut.removesuffix("\u2026")) if cut.endswith("\u2026") else line == cut
+
+
+def test_cosignature_by_openssl(tmp_path):
+    """The page's commands verify the Ed25519 cosignature, and not one over another time."""
+    (commands,) = [block for language, block in BLOCKS if language == "sh" and "openssl" in block]
+    for name in ("checkpoint", "witness.policy"):
+        (tmp_path / name).write_bytes((FOLDER / name).read_bytes())
+
+    assert "Verified Successfully" in _shell(commands, tmp_path, code=0)
+    assert "Failure" in _shell(commands.replace("cosignature/v1", "cosignature/v2"), tmp_path, code=1)
+
+
+def _shell(commands, folder, *, code):
+    done = subprocess.run(["sh", "-c", commands], cwd=folder, capture_output=True, text=True, check=False)
+    assert code == done.returncode, done.stderr
+    return done.stdout + done.stderr
