@@ -395,9 +395,11 @@ def _names(single: ocsp.OCSPSingleResponse, issuer: Certificate) -> bool:
 def _name_hashes(der: bytes, algorithm: type[hashes.HashAlgorithm]) -> tuple[bytes, bytes]:
     """Return the hashes by which OCSP names an issuer: of its name and of its key."""
     issuer = _parsed(der)
-    # A request is how the library lets us compute both.
+    # A request is how the library lets us hash a key; the name in it would be that of the issuer's own issuer.
     asked = ocsp.OCSPRequestBuilder().add_certificate(issuer, issuer, algorithm()).build()
-    return asked.issuer_name_hash, asked.issuer_key_hash
+    digest = hashes.Hash(algorithm())
+    digest.update(issuer.subject.public_bytes())
+    return digest.finalize(), asked.issuer_key_hash
 
 
 def _is_responder(response: ocsp.OCSPResponse, certificate: x509.Certificate) -> bool:

@@ -78,6 +78,11 @@ class RevocationWatch:
         self._published: set[str] = set()
         """Digests of what was published here and may not have come back yet."""
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources that are watched."""
+        return tuple(self._turns)
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Watch until `stopping` is set.
 

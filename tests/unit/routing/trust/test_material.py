@@ -290,6 +290,16 @@ def test_response_about_a_certificate_of_another_authority():
     assert material.status_of(certificate(pem), certificate(root.certificate_pem)) is None
 
 
+def test_response_of_an_authority_that_is_not_a_root():
+    """An answer names the authority that issued the certificate, not the one above it."""
+    root = authority(path_length=1)
+    middle = root.intermediate("Middle", **SPAN)
+    pem = seal(middle).certificate_pem
+    assert Saying.GOOD is believed(response_of(middle, pem), middle, pem).saying
+    with pytest.raises(UntrustedKeyError, match="of another authority"):
+        believed(response_of(middle, pem), root)
+
+
 def test_unknown_to_the_responder():
     """A responder may say that it does not know."""
     root = authority()
