@@ -184,3 +184,19 @@ def serve_metrics(port: int) -> None:
     """Serve the metrics over HTTP on loopback; port 0 serves none."""
     if port:
         start_http_server(port, addr="127.0.0.1", registry=METRICS)
+
+
+ARCHIVED_ENTRIES = Counter("govbus_archive_entries", "Log entries archived.", registry=METRICS)
+ARCHIVE_SEGMENT = Gauge(
+    "govbus_archive_segment", "Number of the newest segment of the archive.", registry=METRICS
+)
+ARCHIVE_MISSING = Counter(
+    "govbus_archive_records_missing",
+    "Entries archived without their outbox record, because the broker no longer had it.",
+    registry=METRICS,
+)
+ARCHIVE_UNPROVEN = Counter(
+    "govbus_archive_segments_unproven",
+    "Segments written before a head checkpoint with a timestamp covered them.",
+    registry=METRICS,
+)
