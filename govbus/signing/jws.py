@@ -37,6 +37,12 @@ def sign_detached(signer: Signer, payload: bytes, *, typ: str, at_ms: int) -> by
         typ: what kind of payload it is, one of the ``*_TYP`` constants.
         at_ms: when it is signed, milliseconds since 1970.
     """
+    protected = protected_header(signer, typ=typ, at_ms=at_ms)
+    return join_detached(protected, signer.sign(signing_input(protected, payload)))
+
+
+def protected_header(signer: Signer, *, typ: str, at_ms: int) -> bytes:
+    """Return the base64url header of a signature; arguments as for `sign_detached`."""
     header = {
         "alg": str(signer.certificate.algorithm),
         "b64": False,
@@ -46,8 +52,11 @@ def sign_detached(signer: Signer, payload: bytes, *, typ: str, at_ms: int) -> by
         "typ": typ,
         "x5t#S256": signer.certificate.thumbprint,
     }
-    protected = base64url(json.dumps(header, separators=(",", ":")).encode("utf-8")).encode("ascii")
-    signature = signer.sign(signing_input(protected, payload))
+    return base64url(json.dumps(header, separators=(",", ":")).encode("utf-8")).encode("ascii")
+
+
+def join_detached(protected: bytes, signature: bytes) -> bytes:
+    """Return the ``gb-sig`` value of a base64url header and the octets of a signature."""
     return protected + b".." + base64url(signature).encode("ascii")
 
 

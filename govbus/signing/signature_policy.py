@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from govbus.errors import SignatureError
 from govbus.signing.algorithms import Algorithm
@@ -30,6 +30,12 @@ class SignatureMode(enum.StrEnum):
     """The statement: each document is signed by itself."""
     BATCH = "batch"
     """A batch text, which may be of one document."""
+
+
+_OFFICER_BIT: Final = 1
+_TWIN_BIT: Final = 2
+_MODE_SHIFT: Final = 2
+_MODES: Final = (SignatureMode.ANY, SignatureMode.SINGLE, SignatureMode.BATCH)
 
 
 class ProvenSignature(NamedTuple):
@@ -63,6 +69,19 @@ class SignaturePolicy:
     is_twin_required: bool = False
     mode: SignatureMode = SignatureMode.ANY
 
+    @classmethod
+    def from_bits(cls, bits: int) -> Self:
+        """Return the policy that these bits are of; the inverse of `to_bits`."""
+        return cls(bool(bits & _OFFICER_BIT), bool(bits & _TWIN_BIT), _MODES[bits >> _MODE_SHIFT])
+
+    def to_bits(self) -> int:
+        """Return the policy as four bits: how a spool keeps with a document how it is to be signed."""
+        return (
+            _MODES.index(self.mode) << _MODE_SHIFT
+            | (_TWIN_BIT if self.is_twin_required else 0)
+            | (_OFFICER_BIT if self.is_officer_required else 0)
+        )
+
     def joined(self, other: SignaturePolicy) -> SignaturePolicy:
         """Return the policy that asks for what either asks for.
 
@@ -80,10 +99,22 @@ class SignaturePolicy:
             modes.pop() if modes else SignatureMode.ANY,
         )
 
-    def lacks(self, signatures: Sequence[ProvenSignature]) -> Iterator[str]:
-        """Yield in words what the policy asks for and the signatures are not.
+    def unmet(self, seals: Sequence[Algorithm], *, has_officer: bool) -> Iterator[str]:
+        """Yield in words what the policy asks for and nobody there can give.
 
         One signature stands for one role: an ML-DSA seal that stands alone is the seal, and nobody's twin.
+
+        Args:
+            seals: algorithms of the agency's seals, or of the keys that make them, each of a certificate of its own.
+            has_officer: whether an officer signs.
+        """
+        if self.is_officer_required and not has_officer:
+            yield "expected an officer's signature beside the seal"
+        if self.is_twin_required and not (len(seals) > 1 and not TWIN_ALGORITHMS.isdisjoint(seals)):
+            yield "expected a second seal by an ML-DSA key"
+
+    def lacks(self, signatures: Sequence[ProvenSignature]) -> Iterator[str]:
+        """Yield in words what the policy asks for and the signatures are not.
 
         Args:
             signatures: of one document, as `require_distinct_roles` left them: each certificate once, a seal among
@@ -94,12 +125,7 @@ class SignaturePolicy:
             yield "expected the seal over the statement itself, found it over a batch"
         if self.mode is SignatureMode.BATCH and not all(one.is_over_batch for one in seals):
             yield "expected the seal over a batch, found it over the statement"
-        if self.is_officer_required and len(seals) == len(signatures):
-            yield "expected an officer's signature beside the seal"
-        if self.is_twin_required and not (
-            len(seals) > 1 and any(one.algorithm in TWIN_ALGORITHMS for one in seals)
-        ):
-            yield "expected a second seal by an ML-DSA key"
+        yield from self.unmet([one.algorithm for one in seals], has_officer=len(seals) < len(signatures))
 
     def require(self, signatures: Sequence[ProvenSignature]) -> None:
         """Check signatures against the policy.

@@ -39,10 +39,18 @@ class SignerChoice(Protocol):
     """Several keys, of which some sign what was made at a moment: how keys are changed over while documents flow."""
 
     def signers_at(self, time_ms: int) -> Sequence[Signer]:
-        """Return the signers of a statement with this time, in milliseconds since 1970.
+        """Return who seals a statement with this time, in milliseconds since 1970: the seal, and its twin.
 
         Raises:
             SignerUnavailableError: if no key is good for it.
+        """
+        ...
+
+    def officer_at(self, time_ms: int) -> Signer | None:
+        """Return the officer who signs a statement with this time where one is asked for; None where nobody does.
+
+        Raises:
+            SignerUnavailableError: if there are officers and none of their keys is good for it.
         """
         ...
 
@@ -54,6 +62,29 @@ Signers = Sequence[Signer] | SignerChoice
 def signers_at(signers: Signers, time_ms: int) -> Sequence[Signer]:
     """Return who signs a statement with this time; errors as for `SignerChoice.signers_at`."""
     return signers if isinstance(signers, Sequence) else signers.signers_at(time_ms)
+
+
+def officer_at(signers: Signers, time_ms: int) -> Signer | None:
+    """Return the officer who signs a statement with this time; errors as for `SignerChoice.officer_at`."""
+    return None if isinstance(signers, Sequence) else signers.officer_at(time_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedSigners:
+    """Keys that always sign: the seal with its twin, and the officer where one is asked for."""
+
+    seals: Sequence[Signer]
+    officer: Signer | None = None
+
+    def signers_at(self, time_ms: int) -> Sequence[Signer]:
+        """Return the seals, whatever the time."""
+        del time_ms
+        return self.seals
+
+    def officer_at(self, time_ms: int) -> Signer | None:
+        """Return the officer, whatever the time."""
+        del time_ms
+        return self.officer
 
 
 @dataclass(frozen=True, slots=True, repr=False)
