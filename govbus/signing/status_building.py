@@ -176,9 +176,11 @@ class OcspResponder:
         return self._signed(builder)
 
     def _issuer_hashes(self, algorithm: hashes.HashAlgorithm) -> tuple[bytes, bytes]:
-        # Asking for oneself is how the library lets us compute both hashes.
+        # Asking for oneself is how the library lets us hash the key; the name in it would be that of whoever is above.
         own = ocsp.OCSPRequestBuilder().add_certificate(self.issuer, self.issuer, algorithm).build()
-        return own.issuer_name_hash, own.issuer_key_hash
+        name = hashes.Hash(algorithm)
+        name.update(self.issuer.subject.public_bytes())
+        return name.finalize(), own.issuer_key_hash
 
     def _signed(self, builder: ocsp.OCSPResponseBuilder) -> bytes:
         builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, self.responder)

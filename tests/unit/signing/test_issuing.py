@@ -254,3 +254,14 @@ def test_an_issued_key_signs(authority):
     """Key and certificate of an issued key belong together."""
     issued = authority.issue("a", **SPAN)
     KeySigner.from_pem(issued.key_pem, issued.certificate_pem, kid="a")
+
+
+def test_an_authority_that_is_not_a_root_answers_requests():
+    """A request names the authority that issued the certificate, not the one above it."""
+    above = CertificateAuthority.create("above", at_ms=NOW_MS, path_length=1)
+    own = above.intermediate("own", **SPAN)
+    pem = own.issue("a", **SPAN).certificate_pem
+    answer = own.ocsp_responder().answer(ask(pem, own.certificate_pem), Register(pem), **UPDATE)
+    found = ocsp.load_der_ocsp_response(answer)
+    assert ocsp.OCSPResponseStatus.SUCCESSFUL == found.response_status
+    assert ocsp.OCSPCertStatus.GOOD == found.certificate_status
