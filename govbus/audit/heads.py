@@ -61,6 +61,8 @@ class Heads:
         """Brought along, by size: compared once the tree is as large."""
         self._last: Record | None = None
         self._witnessed_size = 0
+        self._has_stated = False
+        """Whether any head checkpoint stands on the topic."""
         self._has_differed = False
 
     @property
@@ -88,6 +90,7 @@ class Heads:
     def take(self, checkpoint: Checkpoint, record: Record) -> None:
         """Compare a head checkpoint on the topic, signed by the log's keys, with the tree before it."""
         place = _Place(record.topic, record.partition, record.offset)
+        self._has_stated = True
         if checkpoint.size > self.size:
             self._find(
                 Check.HEADS,
@@ -132,8 +135,7 @@ class Heads:
                 f"a head tree of {size} entries",
                 f"{self.size}: the end of the checkpoints is gone",
             )
-        stated = max(self._roots)
-        if self.size and not stated and self._last is not None:
+        if not self._has_stated and self._last is not None:
             place = _Place(topics.CHECKPOINTS, self._last.partition, None)
             self._find(
                 Check.HEADS, place, f"head checkpoints of {self.origin}", f"none, for {self.size} entries"

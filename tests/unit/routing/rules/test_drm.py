@@ -55,6 +55,13 @@ def test_empty_lists_are_missing_too():
     assert [("R", f"{AGREEMENT}: consumers"), ("R", f"{AGREEMENT}: data_categories")] == found(text, "DRM-3")
 
 
+def test_consumers_fit_a_log_entry():
+    """An agreement whose consumers' inboxes an entry of the message log cannot name is refused."""
+    party = "{{agency: {name}-{number}.example, contact: {{name: Somebody, email: a@b.example}}}}"
+    parties = ", ".join(party.format(name="a" * 80, number=number) for number in range(200))
+    assert ("R", f"{AGREEMENT}: consumers") in found(f"agreement: {{consumers: [{parties}]}}", "DRM-3")
+
+
 @pytest.mark.parametrize("objective", ["i", "a"])
 def test_not_applicable_is_for_confidentiality_alone(objective):
     """FIPS 199 knows NOT APPLICABLE for confidentiality alone, so an agreement does too."""
