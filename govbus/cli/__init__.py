@@ -11,6 +11,7 @@ import typer
 from govbus import __version__
 from govbus.cli import (
     adapter,
+    archive,
     audit,
     audit_evidence,
     audit_replay,
@@ -22,6 +23,7 @@ from govbus.cli import (
     flow,
     inbox,
     kafka,
+    keys,
     message_log,
     registry,
     revocations,
@@ -55,6 +57,8 @@ app.command("trace")(trace.trace)
 app.command("flow")(flow.flow)
 app.add_typer(adapter.app, name="adapter")
 app.command("router")(router)
+app.add_typer(keys.app, name="keys")
+app.add_typer(pki.app, name="pki")
 app.add_typer(message_log.app, name="log")
 app.add_typer(witness.app, name="witness")
 app.add_typer(registry.app, name="registry")
@@ -68,6 +72,7 @@ audit.app.command("prove")(audit_evidence.prove)
 audit.app.command("export")(audit_evidence.export)
 audit.app.command("verify-bundle")(audit_evidence.verify_bundle)
 app.add_typer(audit.app, name="audit")
+app.add_typer(archive.app, name="archive")
 app.command("verify")(verify)
 app.command("doctor")(doctor.doctor)
 

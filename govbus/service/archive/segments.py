@@ -16,7 +16,7 @@ from govbus.audit.archive.planning import Plan
 from govbus.audit.archive.reader import Archive, Segment, pack_positions
 from govbus.audit.archive.records import pack_records
 from govbus.audit.archive.staging import mark_ready, move_into_place
-from govbus.audit.archive.writer import SegmentDraft
+from govbus.audit.archive.writer import ERASED, SegmentDraft
 from govbus.document.decision import LogEntry
 from govbus.document.ids import AgencyId
 from govbus.errors import RuleError
@@ -49,6 +49,8 @@ class Written:
     """Segments that no head checkpoint with a timestamp covered yet."""
     waiting: int = 0
     """Entries that checkpoints cover and that wait for their segment to fill."""
+    held_back: int = 0
+    """Segments that wait for a timestamp to cover them."""
 
 
 class SegmentWriting:
@@ -142,7 +144,7 @@ class SegmentWriting:
             draft.add_entry(entry, record)
             if entry is not None:
                 use(entry.signatures)
-                if record is None:
+                if record is None and entry.decision.value != ERASED:
                     _say_missing(draft, log, entry)
             if log.append(value):
                 draft.add_tiles(log.origin, log.parts())

@@ -114,14 +114,6 @@ class BusSource:
     ) -> None:
         await self._streams.__aexit__(kind, error, trace)
 
-    def entries_beyond(self) -> int:
-        """Return how many entries the log has beyond the archive, at most: offsets have holes."""
-        return sum(
-            self._reach.ends[partition] - start
-            for partition, start in self._starts.items()
-            if partition.topic == topics.MESSAGE_LOG
-        )
-
     async def see_again(self, archive: Archive, bus: AgencyId, sizes: Mapping[int, int]) -> None:
         """Compare the last archived entry of every log partition with the one at its place on the broker.
 
@@ -182,6 +174,17 @@ class BusSource:
             return None
         self.positions[partition] = record.offset
         return await self._streams.take(partition)
+
+
+def entries_beyond(reach: Reach, last: Segment | None) -> int:
+    """Return how many entries the log has beyond an archive, at most: offsets have holes.
+
+    Raises:
+        MissingPartError: if the positions of the last segment are not there.
+        LogIntegrityError: if they do not follow the format.
+    """
+    starts = _starts(reach, last, {} if last is None else last.positions())
+    return sum(reach.ends[one] - start for one, start in starts.items() if one.topic == topics.MESSAGE_LOG)
 
 
 def _starts(

@@ -19,7 +19,7 @@ from govbus.message_log.keys import LogPublicKeys, log_origin
 from govbus.service.archive.backlog import Backlog
 from govbus.service.archive.segments import SegmentWriting, Written
 from govbus.service.archive.small_topics import SmallTopics
-from govbus.service.archive.source import DIRECTORY, REVOCATIONS, BusSource, Reach
+from govbus.service.archive.source import DIRECTORY, REVOCATIONS, BusSource, Reach, entries_beyond
 from govbus.service.archive.spool import CheckpointSpool
 from govbus.transport.base import Transport
 
@@ -77,7 +77,7 @@ async def write_archive(
     heads_end = last.manifest.heads.end if last is not None else 0
     with CheckpointSpool(folder / layout.STAGING) as spool:
         async with BusSource(transport, reach, last) as source:
-            total = source.entries_beyond()
+            total = entries_beyond(reach, last)
             await source.see_again(archive, bus, {number: log.size for number, log in logs.items()})
             small_topics = SmallTopics(archive, last)
             for name, partition in ((layout.DIRECTORY, DIRECTORY), (layout.REVOCATIONS, REVOCATIONS)):
@@ -106,6 +106,7 @@ async def write_archive(
             if close and (backlog.waiting or _is_evidence_new(last, backlog)):
                 backlog.close()
             await run.write_rest(now_ms)
+            writing.written.held_back = len(backlog.plans)
             writing.written.waiting = backlog.waiting
             writing.written.skipped = source.skipped
     return writing.written
