@@ -43,6 +43,11 @@ case "${1:-all}" in
       printf 'get it:  bash tools/system_packages.sh\n' >&2
       exit 1
     }
+    command -v softhsm2-util >/dev/null || {
+      printf 'missing: softhsm2-util, whose tokens tests keep keys on\n' >&2
+      printf 'get it:  bash tools/system_packages.sh\n' >&2
+      exit 1
+    }
     static_checks
     tests
     ;;

@@ -25,6 +25,7 @@ from govbus.cli import (
     kafka,
     keys,
     message_log,
+    pki,
     registry,
     revocations,
     rules,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from govbus.errors import ConfigError, MissingPartError
 from govbus.service.keys.secrets import Secret, no_secret, secret_from_pin_source
-from govbus.signing.algorithms import PrivateKey
+from govbus.signing.algorithms import Algorithm, PrivateKey
 from govbus.signing.certificates import Certificate
 from govbus.signing.key_uri import FileKey, TokenKey, parse_key_reference
 from govbus.signing.signer import KeySigner, load_private_key
@@ -89,6 +89,21 @@ def _token_key(reference: TokenKey, secret: Secret) -> PrivateKey:
     except ImportError as err:
         raise missing_token_support() from err
     return open_token_key(reference, token_secret(reference, secret))
+
+
+def generate_on_token(reference: TokenKey, algorithm: Algorithm, secret: Secret = no_secret) -> None:
+    """Make a key pair on a token.
+
+    Raises:
+        ConfigError: if one of this name is there, or the token refuses.
+        MissingPartError: if the extra for tokens is not installed.
+        SignerUnavailableError: if the token is away.
+    """
+    try:
+        from govbus.service.keys.token import generate_token_key  # noqa: PLC0415  # an optional extra
+    except ImportError as err:
+        raise missing_token_support() from err
+    generate_token_key(reference, algorithm, token_secret(reference, secret))
 
 
 def token_secret(reference: TokenKey, secret: Secret = no_secret) -> Secret:
