@@ -15,11 +15,14 @@ from govbus.document.encoding import from_base64url, time_ms_from_text, time_tex
 from govbus.document.ids import AgencyId, Origin, PackageId
 from govbus.document.record import Envelope, frame
 from govbus.document.statement import Statement
-from govbus.errors import GovbusError, MetadataError, RuleError, SchemaError
+from govbus.errors import GovbusError, MetadataError, NoteError, RuleError, SchemaError
 from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
 from govbus.message_log.cosignature import cosigned_at_s
 from govbus.message_log.keys import LogKeys, verifier_from_vkey
-from govbus.message_log.note import Note
+from govbus.message_log.note import Note, vkey_text
+from govbus.message_log.policy import Policy
+from govbus.message_log.proof import TlogProof
+from govbus.message_log.witness import AddCheckpoint, SignSubtree
 from govbus.routing.codes import CodeLists
 from govbus.routing.directory import fields as directory_fields
 from govbus.routing.rules.agency_ids import SCHEMES, ParticipantUrn, external_id_breaches
@@ -122,6 +125,23 @@ def _checkpoint(octets: bytes) -> None:
     open_checkpoint(signed, _log_keys().public.verifiers("bus.example/log/0"))
     for line in Note.from_bytes(signed).signatures:
         cosigned_at_s(line.signature.ljust(8, b"\x00"))
+
+
+def _policy(octets: bytes) -> None:
+    policy = Policy.from_bytes(octets)
+    if Policy.from_text(policy.to_text()) != policy:
+        raise AssertionError("a policy that reads back as another one")
+
+
+def _c2sp_texts(octets: bytes) -> None:
+    """Read a proof of logging and both requests to a witness; what is read has one text."""
+    for read in (TlogProof.from_bytes, AddCheckpoint.from_bytes, SignSubtree.from_bytes):
+        try:
+            found = read(octets)
+        except NoteError:
+            continue
+        if found.to_text().encode("utf-8") != octets:
+            raise AssertionError("two texts of one request or proof")
 
 
 def _vkey(octets: bytes) -> None:
@@ -285,6 +305,20 @@ _JWS: Final = (
     b"YXRlbWVudCIsIng1dCNTMjU2IjoiQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQSJ9.." + b"A" * 86
 )
 _NOTE: Final = ("bus.example/log/0\n7\n" + "A" * 43 + "=\n\n\u2014 bus.example/log/0 AAAAAAAA\n").encode()
+_HASH: Final = b"A" * 43 + b"=\n"
+_C2SP_TEXTS: Final = (
+    b"c2sp.org/tlog-proof@v1\nextra QQ==\nindex 5\n" + _HASH + b"\n" + _NOTE,
+    b"old 3\n" + _HASH + b"\n" + _NOTE,
+    b"subtree 4 6\n" + 2 * _HASH + b"\n" + _NOTE,
+)
+_POLICY: Final = "".join(
+    (
+        "# comment\n",
+        f"witness a {vkey_text('a.example', 0x04, bytes(range(32)))} https://a.example\n",
+        f"witness b {vkey_text('b.example', 0x04, bytes(range(1, 33)))}\n",
+        "group g any a b\nquorum g\n",
+    )
+).encode()
 _WORDS_OF_BANNERS: Final = (
     b"CUI",
     b"CONTROLLED",
@@ -307,6 +341,8 @@ TARGETS: Final[dict[str, Target]] = {
         Target("signature", _signature, (_JWS,), _RULE),
         Target("note", _note, (_NOTE,), (GovbusError,)),
         Target("checkpoint", _checkpoint, _CHOICES, (GovbusError,), 800),
+        Target("policy", _policy, (_POLICY, _POLICY.replace(b"any", b"2")), (GovbusError,)),
+        Target("c2sp_texts", _c2sp_texts, _C2SP_TEXTS),
         Target("vkey", _vkey, (b"bus.example/log/0+00000000+AQAA",), (GovbusError,)),
         Target("avro", _avro, _CHOICES, _RULE),
         Target("single_object", _single_object, (b"\xc3\x01" + bytes(20),), _RULE),
