@@ -32,11 +32,15 @@ def keys(
     policy_name: Annotated[str, typer.Option(help="What a policy calls it. Default: its name.")] = "",
 ) -> None:
     """Make a witness's keys and its empty memory; print its verifier keys as lines for a policy."""
+    from govbus.errors import ConfigError
     from govbus.service.witness.keys import make_witness
 
+    called = policy_name or name
+    if called == "none" or any(word.split() != [word] for word in (called, url) if word):
+        raise ConfigError("a name in a policy and a URL hold no space, and a name is not none")
     made = make_witness(folder, name)
     typer.echo(f"wrote {folder}: the whole folder stays on the machine of the witness", err=True)
-    typer.echo(made.policy_lines(policy_name or name, url), nl=False)
+    typer.echo(made.policy_lines(called, url), nl=False)
 
 
 @app.command()

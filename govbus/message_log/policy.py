@@ -109,7 +109,11 @@ class Policy:
         Raises:
             ConfigError: if it breaks the grammar or a rule; the message names the line.
         """
-        return cls.from_bytes(text.encode("utf-8", "surrogateescape"))
+        try:
+            octets = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as err:
+            raise ConfigError("policy: a lone surrogate stands for no octet") from err
+        return cls.from_bytes(octets)
 
     @classmethod
     def from_bytes(cls, octets: bytes) -> Policy:

@@ -111,6 +111,7 @@ ED25519_PUBLIC = KEYS.ed25519.public_key().public_bytes_raw()
         ("", "exactly one quorum"),
         (LOG_LINES, "exactly one quorum"),
         ("quorum none\nquorum none\n", "exactly one quorum"),
+        ("quorum none\ud800\n", "lone surrogate"),
         ("quorum none", "does not end in a newline"),
         ("quorum none\r\n", "0x0d"),
         ("# \x00\nquorum none\n", "line 1: octet 0x00"),
