@@ -18,6 +18,7 @@ from govbus.document.ids import Origin
 from govbus.document.record import CONTENT_TYPE
 from govbus.errors import MetadataError
 from govbus.schemas.catalog import DocumentSchema
+from govbus.signing.signature_policy import NO_POLICY, SignaturePolicy
 
 OWN_HEADERS: Final = ("ce_id", "ce_time", "ce_subject")
 """The headers that differ from document to document; the spool keeps each in its own field."""
@@ -69,6 +70,8 @@ class EncodedDocument(NamedTuple):
     """`header_lines` of the headers that every document of the template has."""
     extra: bytes = b""
     """`header_lines` of all others but `OWN_HEADERS`."""
+    signing: int = 0
+    """How it is to be signed: `SignaturePolicy.to_bits`; 0 for the seal alone, over statement or batch."""
 
 
 def header_line(name: str, value: bytes) -> bytes:
@@ -154,6 +157,9 @@ class DocumentTemplate:
     access_level: str
     """``public``, ``restricted public`` or ``non-public``."""
     schema: DocumentSchema
+    signatures: SignaturePolicy = NO_POLICY
+    """Which signatures the documents must carry."""
+    _signing: int = field(init=False, repr=False)
     _constants: dict[str, bytes] = field(init=False, repr=False)
     _repeated: bytes = field(init=False, repr=False)
     _lines: tuple[bytes, bytes, bytes] = field(init=False, repr=False)
@@ -186,6 +192,7 @@ class DocumentTemplate:
         lines = tuple(
             header_lines({name: constants[name] for name in part}) for part in (first, second, third)
         )
+        object.__setattr__(self, "_signing", self.signatures.to_bits())
         object.__setattr__(self, "_constants", constants)
         object.__setattr__(self, "_repeated", header_lines(constants))
         object.__setattr__(self, "_lines", lines)
@@ -230,6 +237,7 @@ class DocumentTemplate:
             base64url(hashlib.sha256(lines).digest()),
             self._repeated,
             extra,
+            self._signing,
         )
 
     def _time(self, time_ms: int) -> tuple[bytes, bytes]:

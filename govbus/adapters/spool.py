@@ -20,16 +20,19 @@ from typing import Any, Final, NamedTuple, Self
 from govbus.adapters.outgoing import EncodedDocument
 from govbus.adapters.spool_database import connect, converted_errors, transaction
 from govbus.adapters.spool_intake import ReadyDocument, ready_document, statements
-from govbus.adapters.spool_seal import Seal, seal, seal_headers, signing_runs
+from govbus.adapters.spool_seal import Seal, seal_headers, seals_of
 from govbus.adapters.spool_segment import (
+    REPEATED_ID_MAX,
     SEGMENT_DOCUMENTS_MAX,
     HeaderLayout,
     Segment,
     headers_from_lines,
     pack,
+    signings_of,
     statements_of,
     unpack,
 )
+from govbus.adapters.spool_signing import Unsealed
 from govbus.document import topics
 from govbus.document.ids import Origin
 from govbus.document.record import SALT, SALT_BYTES, STATEMENT, Headers
@@ -40,6 +43,7 @@ from govbus.transport.base import OutRecord
 
 READ_BYTES_MAX: Final = 16 * 1024 * 1024
 """Documents handed out at once are kept to about this size."""
+_START_NEW: Final = "move the file aside once it is empty, and start a new one at its next index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +196,10 @@ class Spool:
         """Return the number of repeated headers, which are kept once."""
         self._connection.execute("INSERT OR IGNORE INTO repeated_headers (lines) VALUES (?)", (lines,))
         row = self._connection.execute("SELECT id FROM repeated_headers WHERE lines = ?", (lines,)).fetchone()
-        return int(row[0])
+        number = int(row[0])
+        if number > REPEATED_ID_MAX:
+            raise SpoolError(f"spool {self.path} has seen too many kinds of documents", remedy=_START_NEW)
+        return number
 
     def _write_segments(self, ready: list[ReadyDocument], at_ms: int) -> int:
         """Write documents under the next indexes and return the first, or raise where a bound is reached."""
@@ -249,9 +256,11 @@ class Spool:
 
         Args:
             signers: each signs everything: the agency's seal, a post-quantum twin; or a choice of them by the time of
-                the statements, because that is when their certificates must be valid.
+                the statements, because that is when their certificates must be valid, with the officer who signs each
+                document that asks for it.
             at_ms: now, milliseconds since 1970.
-            batch_max: documents under one signature; 1 signs each statement by itself.
+            batch_max: documents under one signature; 1 signs each statement by itself. A document that asks for one
+                of the two (`SignatureMode`) is signed so.
             documents_max: how many to sign in this call.
 
         Returns:
@@ -259,18 +268,14 @@ class Spool:
 
         Raises:
             SpoolError: if there is no signer, or another process sealed the same documents meanwhile.
+            ConfigError: if the first of them asks for a signature that no key can make.
             SignerUnavailableError: if no key can sign the first of them at the moment.
         """
         start, segments = self._unsealed(documents_max)
-        seals: list[Seal] = []
-        end = start
-        for chosen, texts in signing_runs(signers, segments):
-            for at in range(0, len(texts), batch_max):
-                part = texts[at : at + batch_max]
-                seals.append(seal(chosen, self.origin, end, part, at_ms=at_ms))
-                end += len(part)
+        seals = seals_of(signers, self.origin, start, segments, at_ms=at_ms, batch_max=batch_max)
         if not seals:
             return 0
+        end = seals[-1].end_index
         with self._lock, converted_errors(self.path), transaction(self._connection):
             (sealed_next,) = self._connection.execute("SELECT sealed_next FROM spool").fetchone()
             if sealed_next != start:
@@ -278,12 +283,12 @@ class Spool:
                     f"another process sealed the documents of {self.origin} from index {start}",
                     remedy="run one publisher for each spool",
                 )
-            self._connection.executemany("INSERT INTO seal VALUES (?, ?, ?, ?, ?)", seals)
+            self._connection.executemany("INSERT INTO seal VALUES (?, ?, ?, ?, ?, ?)", seals)
             self._connection.execute("UPDATE spool SET sealed_next = ?", (end,))
         return end - start
 
-    def _unsealed(self, documents_max: int) -> tuple[int, list[tuple[int, list[bytes]]]]:
-        """Return the first index that is not signed, and from there on times and statements of segments."""
+    def _unsealed(self, documents_max: int) -> tuple[int, list[tuple[int, list[Unsealed]]]]:
+        """Return the first index that is not signed, and from there on times and documents of segments."""
         with self._lock, converted_errors(self.path):
             (start,) = self._connection.execute("SELECT sealed_next FROM spool").fetchone()
             rows = self._connection.execute(
@@ -291,10 +296,10 @@ class Spool:
                 " WHERE end_index > ?1 AND first_index < ?2 AND first_index >= ?3 ORDER BY first_index",
                 (start, start + documents_max, start - SEGMENT_DOCUMENTS_MAX),
             ).fetchall()
-        segments: list[tuple[int, list[bytes]]] = []
+        segments: list[tuple[int, list[Unsealed]]] = []
         for first, time_ms, sizes, texts in rows:
-            some = list(statements_of(sizes, texts))[max(0, start - first) : start + documents_max - first]
-            segments.append((time_ms, some))
+            some = list(map(Unsealed, statements_of(sizes, texts), signings_of(sizes)))
+            segments.append((time_ms, some[max(0, start - first) : start + documents_max - first]))
         return start, segments
 
     # Publishing

@@ -19,7 +19,8 @@ from govbus.errors import SpoolError, SpoolFullError
 
 APPLICATION_ID: Final = 0x67627370
 """``gbsp``: tells a spool from other SQLite files."""
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""2 keeps signatures over single statements beside those over a batch; a file of 1 is brought up when it is opened."""
 PAGE_BYTES: Final = 32_768
 """Measured: half the time of the default 4096 at a kilobyte a document, and still small for a single one."""
 BUSY_TIMEOUT_S: Final = 30.0
@@ -50,7 +51,8 @@ CREATE TABLE seal (
   end_index INTEGER NOT NULL,
   batch BLOB,
   signatures BLOB NOT NULL,
-  paths BLOB NOT NULL);
+  paths BLOB NOT NULL,
+  own BLOB NOT NULL DEFAULT x'');
 CREATE TABLE cursor (adapter TEXT PRIMARY KEY, cursor TEXT NOT NULL) WITHOUT ROWID;
 """
 """``spool`` has one row. ``put_bytes`` and ``published_bytes`` only grow; their difference waits. ``end_bytes`` is
@@ -130,6 +132,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, origin: Origin, next_in
             if next_index is None:
                 raise _missing(path, origin)
             _create(connection, origin, next_index)
+        elif application_id == APPLICATION_ID:
+            _bring_up(connection)
     _check(connection, path, origin, next_index)
 
 
@@ -142,6 +146,14 @@ def _create(connection: sqlite3.Connection, origin: Origin, next_index: int) -> 
     )
     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _bring_up(connection: sqlite3.Connection) -> None:
+    """Give a file of version 1 what version 2 has; its rows stay as they are, and are read as they were."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 1:
+        connection.execute("ALTER TABLE seal ADD COLUMN own BLOB NOT NULL DEFAULT x''")
+        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
 
 def _check(connection: sqlite3.Connection, path: Path, origin: Origin, next_index: int | None) -> None:

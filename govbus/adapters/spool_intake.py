@@ -41,7 +41,7 @@ def ready_document(
     Raises:
         MetadataError: if the value (LIM-2) or the headers (LIM-1) are too long.
     """
-    document_id, signed, schema_id, schema_hash, avro, headers, repeated, extra = document
+    document_id, signed, schema_id, schema_hash, avro, headers, repeated, extra, signing = document
     if len(avro) > VALUE_BYTES_MAX - FRAME_BYTES:
         raise _over_limit(document_id, "value", "LIM-2", len(avro), VALUE_BYTES_MAX - FRAME_BYTES)
     if not headers:
@@ -57,6 +57,7 @@ def ready_document(
         (identifier, signed.get("ce_time"), subject),
         extra,
         frame(schema_id, avro),
+        signing,
     )
     return ReadyDocument(packed, headers, schema_hash, len(avro), value_hash(salt, avro))
 

@@ -1,9 +1,10 @@
 """How the documents of one segment lie in its three blobs, and how they become records again.
 
-``sizes`` has seven big-endian 32-bit numbers a document: length of the statement; id of its repeated headers; lengths
-of ``ce_id``, ``ce_time``, ``ce_subject`` (all ones where it is absent), of the lines of further headers, and of the
-framed value. ``statements`` holds the statements one after the other; ``contents`` for each document its salt and then
-the parts in the order of their lengths.
+``sizes`` has seven big-endian 32-bit numbers a document: length of the statement; how it is to be signed (the upper
+four bits, `SignaturePolicy.to_bits`) and the id of its repeated headers (the lower 28); lengths of ``ce_id``,
+``ce_time``, ``ce_subject`` (all ones where it is absent), of the lines of further headers, and of the framed value.
+``statements`` holds the statements one after the other; ``contents`` for each document its salt and then the parts in
+the order of their lengths.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ SEGMENT_DOCUMENTS_MAX: Final = 64
 SEGMENT_BYTES_MAX: Final = 1_048_576
 """A segment ends with the document that reaches it."""
 
+REPEATED_ID_MAX: Final = (1 << 28) - 1
+_SIGNING_SHIFT: Final = 28
 _SIZES: Final = struct.Struct(">7I")
 _ABSENT: Final = 0xFFFF_FFFF
 
@@ -65,6 +68,7 @@ def pack_document(
     own: tuple[bytes | None, bytes | None, bytes | None],
     extra: bytes,
     value: bytes,
+    signing: int = 0,
 ) -> PackedDocument:
     """Lay one document out.
 
@@ -74,10 +78,11 @@ def pack_document(
         own: ``ce_id``, ``ce_time`` and ``ce_subject``.
         extra: header lines.
         value: framed.
+        signing: how it is to be signed, `SignaturePolicy.to_bits`.
     """
     document_id, time, subject = own
     sizes = (
-        repeated_id,
+        repeated_id | signing << _SIGNING_SHIFT,
         _ABSENT if document_id is None else len(document_id),
         _ABSENT if time is None else len(time),
         _ABSENT if subject is None else len(subject),
@@ -114,6 +119,12 @@ def statements_of(sizes: bytes, statements: bytes) -> Iterator[bytes]:
         start = end
 
 
+def signings_of(sizes: bytes) -> Iterator[int]:
+    """Yield of each document of a segment how it is to be signed (`SignaturePolicy.to_bits`)."""
+    for _, repeated_id, *_ in _SIZES.iter_unpack(sizes):
+        yield repeated_id >> _SIGNING_SHIFT
+
+
 def unpack(segment: Segment) -> Iterator[SpooledDocument]:
     """Yield the documents of a segment; the inverse of `pack_document` and `pack`."""
     sizes, statements, contents = segment
@@ -128,7 +139,7 @@ def unpack(segment: Segment) -> Iterator[SpooledDocument]:
         value_end = extra_end + value
         yield SpooledDocument(
             statements[start:end],
-            repeated_id,
+            repeated_id & REPEATED_ID_MAX,
             contents[at:salt_end],
             None if document_id == _ABSENT else contents[salt_end:id_end],
             None if time == _ABSENT else contents[id_end:time_end],

@@ -16,18 +16,26 @@ from govbus.document.ids import Origin
 from govbus.document.record import Envelope, Record, unframe
 from govbus.document.statement import Statement
 from govbus.errors import SpoolFullError
-from govbus.signing.certificates import TrustedCertificate
+from govbus.signing.algorithms import Algorithm
+from govbus.signing.certificates import CertificateRole, TrustedCertificate
 from govbus.signing.issuing import CertificateAuthority
-from govbus.signing.signer import KeySigner
+from govbus.signing.signature_policy import NO_POLICY, SignatureMode, SignaturePolicy
+from govbus.signing.signer import FixedSigners, KeySigner
 from govbus.signing.verifier import Verifier
 
 AT_MS = 1_795_466_700_123
 DOCUMENTS_MAX = 200
 ORIGIN = Origin.from_text("tax.example/main")
-_ISSUED = CertificateAuthority.create("Test", at_ms=AT_MS - 1000).issue(
-    "tax.example", not_before_ms=AT_MS - 1000, not_after_ms=AT_MS + 100_000
-)
-SIGNER = KeySigner.from_pem(_ISSUED.key_pem, _ISSUED.certificate_pem, kid="tax.example/seal")
+_AUTHORITY = CertificateAuthority.create("Test", at_ms=AT_MS - 1000)
+
+
+def _signer(name, algorithm=Algorithm.ED25519):
+    issued = _AUTHORITY.issue(name, algorithm, not_before_ms=AT_MS - 1000, not_after_ms=AT_MS + 100_000)
+    return KeySigner.from_pem(issued.key_pem, issued.certificate_pem, kid=f"tax.example/{name}")
+
+
+SEAL, TWIN, OFFICER = _signer("seal"), _signer("twin", Algorithm.ML_DSA_44), _signer("officer")
+KEYS = FixedSigners([SEAL, TWIN], OFFICER)
 
 names = st.from_regex(r"ce_[a-z0-9]{1,8}", fullmatch=True)
 signed_headers = st.dictionaries(
@@ -38,19 +46,32 @@ signed_headers = st.dictionaries(
 
 
 class Trust:
-    """Trusts the one signer."""
+    """Trusts the three signers, each in its role."""
 
     def certificate(self, thumbprint):
-        is_known = thumbprint == SIGNER.certificate.thumbprint
-        return TrustedCertificate(SIGNER.certificate, ORIGIN.agency) if is_known else None
+        for signer in (SEAL, TWIN, OFFICER):
+            if thumbprint == signer.certificate.thumbprint:
+                role = CertificateRole.OFFICER if signer is OFFICER else CertificateRole.SEAL
+                return TrustedCertificate(signer.certificate, ORIGIN.agency, role=role)
+        return None
+
+
+policies = st.just(NO_POLICY) | st.builds(
+    SignaturePolicy, st.booleans(), st.booleans(), st.sampled_from(SignatureMode)
+)
 
 
 @st.composite
 def documents(draw):
-    """Documents with a schema id, any headers, any value."""
+    """Documents with a schema id, any headers, any value, to be signed in any way."""
     signed = draw(signed_headers)
     return EncodedDocument(
-        "id", signed, draw(st.integers(1, 2**31 - 1)), "ab" * 32, draw(st.binary(max_size=300))
+        "id",
+        signed,
+        draw(st.integers(1, 2**31 - 1)),
+        "ab" * 32,
+        draw(st.binary(max_size=300)),
+        signing=draw(policies).to_bits(),
     )
 
 
@@ -91,13 +112,13 @@ class SpoolMachine(RuleBasedStateMachine):
         """As many documents are signed as asked for, or all."""
         expected = min(documents_max, len(self.put_documents) - self.sealed)
         assert expected == self.spool.seal(
-            [SIGNER], at_ms=AT_MS, batch_max=batch_max, documents_max=documents_max
+            KEYS, at_ms=AT_MS, batch_max=batch_max, documents_max=documents_max
         )
         self.sealed += expected
 
     @rule(documents_max=st.integers(1, 150))
     def send(self, documents_max):
-        """What is handed out verifies, is what was put, and never changes."""
+        """What is handed out verifies, is signed as it was asked for, is what was put, and never changes."""
         records = self.spool.unpublished(documents_max)
         assert min(documents_max, self.sealed - self.published) == len(records)
         for index, out in enumerate(records, self.published):
@@ -108,7 +129,12 @@ class SpoolMachine(RuleBasedStateMachine):
             assert (index, document.signed) == (statement.index, envelope.signed)
             assert (document.schema_id, document.avro) == unframe(out.value)
             record = Record(out.topic, 0, index, AT_MS, out.key, out.value, out.headers)
-            Verifier(Trust()).verify_record(record, envelope, statement, side="out", schema_hash="ab" * 32)
+            found = Verifier(Trust()).verify_record(
+                record, envelope, statement, side="out", schema_hash="ab" * 32
+            )
+            policy = SignaturePolicy.from_bits(document.signing)
+            policy.require(found)
+            assert policy.is_officer_required == (3 == len(found))
 
     @precondition(lambda self: self.sealed > 0)
     @rule(share=st.floats(0, 1))

@@ -13,9 +13,15 @@ import pytest
 from govbus.adapters.spool import Spool
 from govbus.document.record import Envelope
 from govbus.document.statement import Statement
+from govbus.signing.signature_policy import NO_POLICY, SignatureMode, SignaturePolicy
 
 AT_MS = 1_795_466_700_123
 KILLS = 6
+POLICIES = (
+    NO_POLICY,
+    SignaturePolicy(is_officer_required=True),
+    SignaturePolicy(is_officer_required=True, mode=SignatureMode.SINGLE),
+)
 
 PUTTER = """
 import sys
@@ -40,19 +46,21 @@ import sys
 from pathlib import Path
 from govbus.adapters.spool import Spool
 from govbus.document.ids import Origin
-from govbus.signing.signer import KeySigner
+from govbus.signing.signer import FixedSigners, KeySigner
 spool = Spool.open(sys.argv[1], Origin.from_text("tax.example/main"))
 key, certificate = (Path(name).read_bytes() for name in sys.argv[2:4])
 signer = KeySigner.from_pem(key, certificate, kid="seal")
+signers = FixedSigners([signer], signer)
 print("ready", flush=True)
 with open(sys.argv[4], "a") as sent:
     while True:
-        spool.seal([signer], at_ms=1795466700123, batch_max=16, documents_max=100)
+        spool.seal(signers, at_ms=1795466700123, batch_max=16, documents_max=100)
         first = spool.published_next
         records = spool.unpublished(70)
         for index, record in enumerate(records, first):
-            headers = dict(record.headers)
-            print(index, headers["gb-sig"].decode(), headers["gb-salt"].hex(), record.value.hex(), file=sent)
+            salt = dict(record.headers)["gb-salt"].hex()
+            signatures = b",".join(value for name, value in record.headers if name == "gb-sig").decode()
+            print(index, signatures, salt, record.value.hex(), file=sent)
         sent.flush()
         if records:
             spool.mark_published(first + len(records) - 1)
@@ -98,8 +106,9 @@ def test_killed_while_publishing(spool_path, tmp_path, origin, encoded, authorit
     key.write_bytes(issued.key_pem)
     certificate.write_bytes(issued.certificate_pem)
     with Spool.open(spool_path, origin, next_index=0) as spool:
-        for _ in range(40):
-            spool.put(encoded(200), at_ms=AT_MS)
+        for number in range(40):
+            signing = POLICIES[number % len(POLICIES)].to_bits()
+            spool.put([one._replace(signing=signing) for one in encoded(200)], at_ms=AT_MS)
         for seed in range(KILLS):
             _run_and_kill(PUBLISHER, spool_path, key, certificate, sent, seed=seed)
         published_next = spool.published_next

@@ -1,0 +1,121 @@
+"""Which keys sign which of the documents that wait, and how: one by one or in batches.
+
+Documents are taken in index order and cut into runs: of the same keys, because those depend on the statements' time,
+and of the same way of signing, because a batch is of consecutive documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from govbus.document.ids import Origin
+from govbus.errors import ConfigError, SignerUnavailableError, SpoolError
+from govbus.signing.signature_policy import SignatureMode, SignaturePolicy
+from govbus.signing.signer import Signer, Signers, officer_at, signers_at
+
+ALONE_DOCUMENTS_MAX: Final = 64
+"""Documents that are signed one by one and kept in one row."""
+
+
+class Unsealed(NamedTuple):
+    """A document that waits for its signatures."""
+
+    statement: bytes
+    signing: int
+    """What it asks for: `SignaturePolicy.to_bits`."""
+
+
+class Keys(NamedTuple):
+    """Who signs a run of documents."""
+
+    seals: Sequence[Signer]
+    """The agency's seal, and its twin where it has one: they sign everything."""
+    officer: Signer | None
+    """Signs the documents that ask for it."""
+
+
+def signing_runs(
+    signers: Signers, origin: Origin, segments: Iterable[tuple[int, list[Unsealed]]]
+) -> list[tuple[Keys, list[Unsealed]]]:
+    """Return runs of documents that the same keys sign, in order.
+
+    Args:
+        signers: who signs.
+        origin: whose documents they are.
+        segments: time and documents of each, in index order.
+
+    Raises:
+        SpoolError: if there is no signer.
+        ConfigError: if the first documents ask for a signature that no key can make.
+        SignerUnavailableError: if no key can sign the first documents at the moment. Of either kind those behind
+            others are left: what comes before can go, and the next call says what is wrong.
+    """
+    runs: list[tuple[Keys, list[Unsealed]]] = []
+    for time_ms, documents in segments:
+        try:
+            keys = _keys_for(signers, origin, time_ms, documents)
+        except (SignerUnavailableError, ConfigError):
+            if runs:
+                break
+            raise
+        if runs and runs[-1][0] == keys:
+            runs[-1][1].extend(documents)
+        else:
+            runs.append((keys, list(documents)))
+    return runs
+
+
+def _keys_for(signers: Signers, origin: Origin, time_ms: int, documents: Iterable[Unsealed]) -> Keys:
+    """Return who signs the documents of one time; an officer is asked only where one of them wants him."""
+    seals = signers_at(signers, time_ms)
+    if not seals:
+        raise SpoolError("no signer was given", remedy="name the agency's seal key and certificate")
+    policies = [SignaturePolicy.from_bits(bits) for bits in {document.signing for document in documents}]
+    wants_officer = any(policy.is_officer_required for policy in policies)
+    keys = Keys(seals, officer_at(signers, time_ms) if wants_officer else None)
+    for policy in policies:
+        require_keys(policy, keys, f"documents of {origin} wait")
+    return keys
+
+
+def require_keys(policy: SignaturePolicy, keys: Keys, consequence: str) -> None:
+    """Check that keys can make every signature that a policy asks for.
+
+    Raises:
+        ConfigError: naming the first that they cannot make (rule SEC-10).
+    """
+    algorithms = [signer.certificate.algorithm for signer in keys.seals]
+    for detail in policy.unmet(algorithms, has_officer=keys.officer is not None):
+        raise ConfigError(
+            f"{consequence}: {detail} (SEC-10), and there is no key for it",
+            remedy="name officer and twin, each with key and certificate, in the agency profile",
+        )
+
+
+def mode_runs(documents: Sequence[Unsealed], batch_max: int) -> Iterator[tuple[bool, Sequence[Unsealed]]]:
+    """Yield consecutive documents that are signed one by one (True), or under one batch (False).
+
+    Args:
+        documents: in index order.
+        batch_max: documents under one batch; 1 signs each by itself, unless it asks for a batch.
+    """
+    start = 0
+    for end in range(1, len(documents) + 1):
+        is_alone = _is_alone(documents[start], batch_max)
+        is_full = end - start >= (ALONE_DOCUMENTS_MAX if is_alone else batch_max)
+        if end < len(documents) and not is_full and _is_alone(documents[end], batch_max) is is_alone:
+            continue
+        run = documents[start:end]
+        # A batch of one would only add to a signature, so it is made where somebody asks for it.
+        yield is_alone or (len(run) == 1 and _mode(run[0]) is not SignatureMode.BATCH), run
+        start = end
+
+
+def _is_alone(document: Unsealed, batch_max: int) -> bool:
+    mode = _mode(document)
+    return mode is SignatureMode.SINGLE or (batch_max == 1 and mode is SignatureMode.ANY)
+
+
+def _mode(document: Unsealed) -> SignatureMode:
+    return SignaturePolicy.from_bits(document.signing).mode
