@@ -69,10 +69,10 @@ def serve(
     from govbus.settings import Settings
 
     settings = Settings.from_environment()
-    telemetry.configure_logging()
-    telemetry.serve_metrics(settings.metrics_port)
     place, policy = HttpPlace.from_text(http), _policy(logs)
     pair, store = _opened(keys)
+    telemetry.configure_logging()
+    telemetry.serve_metrics(settings.metrics_port)
 
     async def run(stopping: asyncio.Event) -> None:
         async with running_witness(
