@@ -175,7 +175,8 @@ def _key_identifier(certificate: x509.Certificate) -> bytes | None:
 
 def _verify_signature(key: Any, info: cms.SignerInfo, digest: str, signed: bytes) -> None:
     """Check a signature under one of the pinned algorithms of RFC 5754, 4056, 8419 and 9882."""
-    name = info["signature_algorithm"]["algorithm"].native
+    algorithm = info["signature_algorithm"]["algorithm"]
+    name = algorithm.native
     signature = info["signature"].native
     # Algorithms such as sha256_rsa bring their hash; rsassa_pkcs1v15 uses that of the digest.
     hash_name = name.split("_")[0] if name.split("_")[0] in HASHES else digest
@@ -197,7 +198,7 @@ def _verify_signature(key: Any, info: cms.SignerInfo, digest: str, signed: bytes
             case ed25519.Ed25519PublicKey() if name == "ed25519":
                 algorithms.verify(key, signature, signed)
             case mldsa.MLDSA44PublicKey() | mldsa.MLDSA65PublicKey() | mldsa.MLDSA87PublicKey() if isinstance(
-                key, _ML_DSA_OIDS.get(name, ())
+                key, _ML_DSA_OIDS.get(algorithm.dotted, ())
             ):
                 algorithms.verify(key, signature, signed)
             case _:

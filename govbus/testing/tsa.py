@@ -27,6 +27,8 @@ __all__ = ["Authority", "FakeTsa", "OpensslTsa", "issue"]
 
 POLICY = "1.3.6.1.4.1.57264.2.2"
 YEAR_MS = 365 * 86_400_000
+LAST_MS = 99 * YEAR_MS
+"""Until when certificates are valid unless told."""
 TIME_STAMPING: tuple[x509.ObjectIdentifier, ...] = (ExtendedKeyUsageOID.TIME_STAMPING,)
 
 _ML_DSA_OIDS: dict[Any, str] = {
@@ -50,7 +52,7 @@ def issue(
     issuer: Authority | None = None,
     key: Any = None,
     not_before_ms: int = 0,
-    not_after_ms: int = 50 * YEAR_MS,
+    not_after_ms: int = LAST_MS,
     extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
 ) -> Authority:
     """Return a certificate with exactly these extensions; without an issuer it signs itself.
@@ -104,7 +106,7 @@ class FakeTsa:
         cls,
         *,
         not_before_ms: int = 0,
-        not_after_ms: int = 50 * YEAR_MS,
+        not_after_ms: int = LAST_MS,
         key: Any = None,
         issuer: Authority | None = None,
         usage: Sequence[x509.ObjectIdentifier] = TIME_STAMPING,

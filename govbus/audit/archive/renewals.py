@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,17 +33,20 @@ from govbus.message_log.renewal import (
     verified_span,
 )
 
-RENEWALS, STATEMENT, STAMP_SUFFIX = "renewals", "statement", ".tsr"
+RENEWALS, REHASH = "renewals", "rehash"
+STATEMENT, STAMP_SUFFIX = "statement", ".tsr"
 
 _NUMBER = re.compile(r"[0-9]{8}", re.ASCII)
 
 
 class Stamp(NamedTuple):
-    """A timestamp in a segment's evidence that verifies."""
+    """A timestamp of a segment or a rehash that verifies."""
 
     path: str
     """From the archive's root."""
     digests: Digests
+    made_ms: int
+    """Milliseconds since 1970."""
     ends_ms: int
     """Last moment at which its certificates are valid, milliseconds since 1970."""
 
@@ -53,6 +57,7 @@ class RenewalPlan:
 
     items: dict[str, Digests] = field(default_factory=dict)
     segments: int = 0
+    rehashes: int = 0
     renewals: int = 0
     """Earlier renewals whose timestamps are renewed, and with them all that they list."""
     lapsed: list[str] = field(default_factory=list)
@@ -76,10 +81,39 @@ class RenewalPlan:
         """Take note of something that is not due."""
         self.next_due_ms = until_ms if self.next_due_ms is None else min(self.next_due_ms, until_ms)
 
+    def is_due(self, stamps: Sequence[Stamp], *, horizon_ms: int, now_ms: int) -> bool:
+        """Return whether the first of some timestamps ends before the horizon; none at all is due."""
+        until = min((stamp.ends_ms for stamp in stamps), default=0)
+        if until >= horizon_ms:
+            self.wait_until(until)
+            return False
+        if stamps and max(stamp.ends_ms for stamp in stamps) < now_ms:
+            self.lapsed += [stamp.path for stamp in stamps]
+        return True
+
+    def take_files(self, folder: Path, paths: Iterable[str]) -> None:
+        """Add files of an archive.
+
+        Raises:
+            MissingPartError: if one is not there.
+        """
+        for path in paths:
+            self.items[path] = Digests.of(read_part(folder / path))
+
 
 def renewal_path(number: int) -> str:
     """Return the path of a renewal's folder, such as ``renewals/00000001``."""
     return f"{RENEWALS}/{number:08}"
+
+
+def rehash_path(segment: int) -> str:
+    """Return the folder of a rehash up to a segment, such as ``rehash/00000012``."""
+    return f"{REHASH}/{segment:08}"
+
+
+def rehash_numbers(archive: Archive) -> list[int]:
+    """Return up to which segments there are rehashes, oldest first."""
+    return _numbers(archive.folder / REHASH)
 
 
 def bus_of(archive: Archive) -> AgencyId:
@@ -102,13 +136,13 @@ def read_renewals(folder: Path) -> list[Renewal]:
     Raises:
         MissingPartError: if one has no statement.
     """
-    return [_read_renewal(folder, number) for number in _numbers(folder)]
+    return [_read_renewal(folder, number) for number in _numbers(folder / RENEWALS)]
 
 
 def _numbers(folder: Path) -> list[int]:
-    if not (folder / RENEWALS).is_dir():
+    if not folder.is_dir():
         return []
-    return sorted(int(path.name) for path in (folder / RENEWALS).iterdir() if _NUMBER.fullmatch(path.name))
+    return sorted(int(path.name) for path in folder.iterdir() if _NUMBER.fullmatch(path.name))
 
 
 def _read_renewal(folder: Path, number: int) -> Renewal:
@@ -156,8 +190,9 @@ def plan_renewal(
         MissingPartError: if a file is not there.
     """
     plan = RenewalPlan()
+    horizon_ms = sys.maxsize if is_all else horizon_ms
     if with_renewals:
-        _take_renewals(plan, archive.folder, chain, horizon_ms=sys.maxsize if is_all else horizon_ms)
+        _take_renewals(plan, archive.folder, chain, horizon_ms=horizon_ms)
     waiting: list[Segment] = []
     for segment in archive.segments():
         if chain.is_listed(_manifest_path(segment)):
@@ -166,19 +201,35 @@ def plan_renewal(
         stamps = segment_stamps(segment, anchors)
         if not stamps and not is_all:
             continue  # a later segment's timestamp covers it, once there is one
-        until = min((stamp.ends_ms for stamp in stamps), default=None)
-        if is_all or (until is not None and until < horizon_ms):
+        if plan.is_due(stamps, horizon_ms=horizon_ms, now_ms=now_ms):
             for one in waiting:
-                _take_segment(plan, one)
-            if stamps and max(stamp.ends_ms for stamp in stamps) < now_ms:
-                plan.lapsed += [stamp.path for stamp in stamps]
-        elif until is not None:
-            plan.wait_until(until)
+                plan.take_files(archive.folder, _segment_files(one))
+                plan.segments += 1
         waiting.clear()
         if plan.is_full:
-            break
+            return plan
     plan.unproven = len(waiting)
+    _take_rehashes(plan, archive, chain, anchors, horizon_ms=horizon_ms, now_ms=now_ms)
     return plan
+
+
+def _take_rehashes(
+    plan: RenewalPlan,
+    archive: Archive,
+    chain: RenewalChain,
+    anchors: Sequence[x509.Certificate],
+    *,
+    horizon_ms: int,
+    now_ms: int,
+) -> None:
+    for number in rehash_numbers(archive):
+        path = f"{rehash_path(number)}/{STATEMENT}"
+        if chain.is_listed(path):
+            continue
+        stamps = rehash_stamps(archive, number, anchors)
+        if plan.is_due(stamps, horizon_ms=horizon_ms, now_ms=now_ms):
+            plan.take_files(archive.folder, [path, *(stamp.path for stamp in stamps)])
+            plan.rehashes += 1
 
 
 def _take_renewals(plan: RenewalPlan, folder: Path, chain: RenewalChain, *, horizon_ms: int) -> None:
@@ -192,12 +243,6 @@ def _take_renewals(plan: RenewalPlan, folder: Path, chain: RenewalChain, *, hori
         plan.items[f"{renewal_path(number)}/{STATEMENT}"] = Digests.of(renewal.statement)
         plan.items |= {path: Digests.of(der) for path, der in renewal.responses.items()}
         plan.renewals += 1
-
-
-def _take_segment(plan: RenewalPlan, segment: Segment) -> None:
-    for path in _segment_files(segment):
-        plan.items[path] = Digests.of(read_part(segment.folder.parents[1] / path))
-    plan.segments += 1
 
 
 def _segment_files(segment: Segment) -> list[str]:
@@ -222,23 +267,51 @@ def segment_stamps(segment: Segment, anchors: Sequence[x509.Certificate]) -> lis
         TimestampError: if it has some, and none verifies.
         MissingPartError: if a file is not there.
     """
+    texts = {}
+    for path in _segment_files(segment):
+        if path.endswith(STAMP_SUFFIX):
+            size = path.rsplit("/", 1)[1].split(".", 1)[0]
+            note = segment.read(f"{layout.EVIDENCE}/{size}.note")
+            try:
+                texts[path] = Note.from_bytes(note).text.encode("utf-8")
+            except NoteError as err:
+                raise TimestampError(f"{path}: the head checkpoint beside it: {err.message}") from err
+    return _verified(segment.folder.parents[1], texts, anchors, f"segment {segment.manifest.segment}")
+
+
+def rehash_stamps(archive: Archive, number: int, anchors: Sequence[x509.Certificate]) -> list[Stamp]:
+    """Return the timestamps of a rehash that verify, at least one.
+
+    Raises:
+        TimestampError: if none verifies.
+        MissingPartError: if there is no statement.
+    """
+    folder = rehash_path(number)
+    text = read_part(archive.folder / folder / STATEMENT)
+    names = sorted(path.name for path in (archive.folder / folder).glob(f"*{STAMP_SUFFIX}"))
+    stamps = _verified(archive.folder, {f"{folder}/{name}": text for name in names}, anchors, folder)
+    if not stamps:
+        raise TimestampError(f"{folder} is under no timestamp")
+    return stamps
+
+
+def _verified(
+    folder: Path, texts: Mapping[str, bytes], anchors: Sequence[x509.Certificate], what: str
+) -> list[Stamp]:
+    """Return the timestamps that verify, by the path of each and what it is over."""
     stamps: list[Stamp] = []
     reasons: list[str] = []
-    for path in _segment_files(segment):
-        if not path.endswith(STAMP_SUFFIX):
-            continue
-        name = path.rsplit("/", 1)[1]
-        der = segment.read(f"{layout.EVIDENCE}/{name}")
-        note = segment.read(f"{layout.EVIDENCE}/{name.split('.', 1)[0]}.note")
+    for path, text in texts.items():
+        der = read_part(folder / path)
         try:
-            span = verified_span(der, Note.from_bytes(note).text.encode("utf-8"), anchors)
-        except (TimestampError, NoteError) as err:
+            span = verified_span(der, text, anchors)
+        except TimestampError as err:
             reasons.append(f"{path}: {err.message}")
-            continue
-        stamps.append(Stamp(path, Digests.of(der), span.ends_ms))
+        else:
+            stamps.append(Stamp(path, Digests.of(der), *span))
     if reasons and not stamps:
         raise TimestampError(
-            f"no timestamp of segment {segment.manifest.segment} verifies: {'; '.join(reasons)}",
+            f"no timestamp of {what} verifies: {'; '.join(reasons)}",
             remedy="give the root certificates of every timestamp authority that was used",
         )
     return stamps
@@ -291,8 +364,22 @@ def renewal_problems(
         until = chain.carried_until_ms(number)
         if until < at_ms:
             yield f"{renewal_path(number)} is proven up to {until} ms only: no renewal was made by then"
-    for segment in archive.segments():
-        yield from _segment_problems(segment, chain, anchors, at_ms)
+    yield from segment_problems(archive, chain, anchors, at_ms=at_ms)
+    for number in rehash_numbers(archive):
+        yield from _held_problems(chain, partial(rehash_stamps, archive, number, anchors), at_ms)
+
+
+def segment_problems(
+    archive: Archive,
+    chain: RenewalChain,
+    anchors: Sequence[x509.Certificate],
+    *,
+    at_ms: int,
+    until: int | None = None,
+) -> Iterator[str]:
+    """Yield what is wrong with the timestamps of segments, up to one or of all, at a moment."""
+    for segment in archive.segments(None if until is None else range(1, until + 1)):
+        yield from _held_problems(chain, partial(segment_stamps, segment, anchors), at_ms)
 
 
 def _file_problems(folder: Path, path: str, digests: Digests, number: int) -> Iterator[str]:
@@ -305,13 +392,11 @@ def _file_problems(folder: Path, path: str, digests: Digests, number: int) -> It
         yield f"{path} is not what renewal {number} was made over"
 
 
-def _segment_problems(
-    segment: Segment, chain: RenewalChain, anchors: Sequence[x509.Certificate], at_ms: int
-) -> Iterator[str]:
+def _held_problems(chain: RenewalChain, read_stamps: Callable[[], list[Stamp]], at_ms: int) -> Iterator[str]:
     """One timestamp that holds without a gap is proof enough; another may have ended."""
     reasons: list[str] = []
     try:
-        for stamp in segment_stamps(segment, anchors):
+        for stamp in read_stamps():
             try:
                 chain.require_held(stamp.path, stamp.digests, stamp.ends_ms, at_ms=at_ms)
             except TimestampError as err:
