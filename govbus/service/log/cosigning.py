@@ -31,6 +31,11 @@ ProofOf = Callable[[int], Awaitable[Sequence[bytes]]]
 class Witness(Protocol):
     """What is asked of a witness; `govbus.service.witness.client.WitnessClient` over HTTP."""
 
+    @property
+    def verifiers(self) -> Sequence[NoteVerifier]:
+        """Its keys, all of which sign."""
+        ...
+
     async def cosign(
         self, note: str, size: int, known_size: int, proof_of: ProofOf
     ) -> tuple[NoteSignature, ...]:
@@ -140,11 +145,10 @@ class Cosigner:
             own = set(Note.from_text(newest.note).signatures)
             self._lines = [line for line in Note.from_text(kept.note).signatures if line not in own]
             self._published_lines = len(self._lines)
-        opened = self._opened(newest)
-        self._is_quorum = opened.is_quorum
-        cosigned = {one.name for one in opened.cosignatures}
+        self._is_quorum = self._opened(newest).is_quorum
+        lines = {(line.name, line.key_id) for line in self._lines}
         for one in self._asked:
-            if one.name in cosigned:
+            if lines >= {(key.name, key.key_id) for key in one.witness.verifiers}:
                 one.text = newest.text
 
     def _ask(self, heads: PublishedHeads, now_s: float) -> None:

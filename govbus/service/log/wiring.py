@@ -98,10 +98,8 @@ def _cosigner(
 def _connecting(
     policy: Policy, timeout_s: float
 ) -> Callable[[], AbstractAsyncContextManager[Mapping[str, Witness]]]:
-    """Return what opens one client for each witness URL, under the first name that the policy has for it."""
-    names: dict[str, str] = {}
-    for witness in policy.witnesses:
-        names.setdefault(witness.url.rstrip("/"), witness.name)
+    """Return what opens one client for each witness URL."""
+    names = _names(policy)
 
     @asynccontextmanager
     async def connect() -> AsyncIterator[Mapping[str, Witness]]:
@@ -110,3 +108,16 @@ def _connecting(
             yield {names[client.url]: client for client in clients}
 
     return connect
+
+
+def _names(policy: Policy) -> dict[str, str]:
+    """Return what a policy calls the witness at each URL: the group of its keys, where there is one."""
+    urls = {witness.name: witness.url.rstrip("/") for witness in policy.witnesses}
+    names: dict[str, str] = {}
+    for group in policy.groups:
+        places = {urls.get(member, "") for member in group.members}
+        if len(places) == 1:
+            names.setdefault(places.pop(), group.name)
+    for name, url in urls.items():
+        names.setdefault(url, name)
+    return names

@@ -18,6 +18,7 @@ class FakeWitness:
     def __init__(self, name, key):
         self.name = name
         self.signer = CosignatureSigner(f"{name}.example/w", key)
+        self.verifiers = (self.signer.verifier,)
         self.size, self.root = 0, b""
         self.is_down = False
         self.gate = None
