@@ -115,6 +115,10 @@ class Checkpoints:
                 )
             )
 
+    def sizes(self, origin: str) -> list[int]:
+        """Return the sizes that checkpoints of one log state, smallest first."""
+        return sorted(self._stated.get(origin, ()))
+
     def replay(self, partition: int) -> TreeReplay:
         """Return what recomputes the tree of one log partition."""
         origin = log_origin(self._bus, partition)
@@ -151,6 +155,11 @@ class TreeReplay:
         self._tree = CompactTree()
         self._differing = 0
         self._covered = 0
+        self._compare()
+
+    def grow(self, tree: CompactTree) -> None:
+        """Go on with a larger tree, computed elsewhere, and compare it where a checkpoint states its size."""
+        self._tree = tree
         self._compare()
 
     def append(self, record: Record) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from govbus.document.decision import SourcePosition
+from govbus.document.encoding import time_text
 
 FINDINGS_KEPT_MAX = 1000
 """Findings kept in full; those beyond are counted."""
@@ -120,6 +121,36 @@ class AuditFinding:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """One piece of material, and the entries that cannot be changed any more without contradicting it."""
+
+    material: str
+    """``cosignature``, ``quorum``, ``timestamp``, ``known checkpoint`` or ``receipts``."""
+    by: str
+    """Name of the witness or authority, or where the auditor has it from."""
+    time_ms: int | None
+    """When it was made, by its own word, milliseconds since 1970."""
+    sizes: dict[int, int]
+    """Entries that it vouches for, by log partition."""
+
+    def to_text(self) -> str:
+        """Return one line for people."""
+        at = f" at {time_text(self.time_ms)}" if self.time_ms is not None else ""
+        sizes = ", ".join(f"{partition}: {size:,}" for partition, size in sorted(self.sizes.items()))
+        return f"{self.material} by {self.by}{at}: {sum(self.sizes.values()):,} entries (partition {sizes})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as JSON values."""
+        return {
+            "material": self.material,
+            "by": self.by,
+            "time": time_text(self.time_ms) if self.time_ms is not None else None,
+            "entries": sum(self.sizes.values()),
+            "sizes": {str(partition): size for partition, size in sorted(self.sizes.items())},
+        }
+
+
 @dataclass(slots=True)
 class AuditReport:
     """Everything that one audit established."""
@@ -159,11 +190,23 @@ class AuditReport:
     """Timestamps over head checkpoints that hold."""
     notes: list[str] = field(default_factory=list)
     """What could not be checked, and why."""
+    established: str = "every decision, delivery, receipt and checkpoint is as the evidence says"
+    """What a report without findings says."""
+    coverage: list[Covered] = field(default_factory=list)
+    """Material outside the operator's control, and how far it vouches for the log."""
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing differs."""
         return self.findings_total == 0
+
+    @property
+    def operator_only(self) -> int:
+        """Entries that nothing vouches for but the operator's own signatures."""
+        return sum(
+            size - min(size, max((one.sizes.get(partition, 0) for one in self.coverage), default=0))
+            for partition, size in self.sizes.items()
+        )
 
     def add(self, finding: AuditFinding) -> None:
         """Take a finding in."""
@@ -199,6 +242,8 @@ class AuditReport:
                 "head_root": self.head_root,
                 "heads_witnessed": self.heads_witnessed,
                 "timestamps": self.timestamps,
+                "coverage": [one.to_json() for one in self.coverage],
+                "operator_only": self.operator_only,
                 "notes": self.notes,
                 "findings_total": self.findings_total,
                 "findings": [finding.to_json() for finding in self.findings],
@@ -221,11 +266,13 @@ class AuditReport:
             f"quarantined      {self.quarantined:,} records",
             f"not decided yet  {self.pending:,}",
         ]
+        lines += [f"covered          {one.to_text()}" for one in self.coverage]
+        lines.append(
+            f"not covered      {self.operator_only:,} entries by anything but the operator's own signatures"
+        )
         lines += [f"note             {note}" for note in self.notes]
         if self.is_clean:
-            lines.append(
-                "The log verifies: every decision, delivery, receipt and checkpoint is as the evidence says."
-            )
+            lines.append(f"The log verifies: {self.established}.")
         else:
             lines += ["", f"{self.findings_total:,} findings:"]
             lines += [finding.to_text() for finding in self.findings]

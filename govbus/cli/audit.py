@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from govbus.cli import audit_options
+
 if TYPE_CHECKING:
     from govbus.audit.report import AuditReport
+    from govbus.service.auditing.verifying import Request
 
 app = typer.Typer(help="Verify what a bus has recorded, without trusting its operator.", no_args_is_help=True)
 
-EXIT_FINDINGS, EXIT_NOT_CHECKED = 1, 2
+
+class Level(enum.StrEnum):
+    """How deep an audit looks."""
+
+    EVIDENCE = "evidence"
+    """Hashes, signatures, certificates, order and trees: what was sent, by whom, and that nothing was removed."""
+    FULL = "full"
+    """The same, and every decision is taken again; on a bus, every delivery and receipt is compared, too."""
+
+
+AuthorityOption = Annotated[
+    Path, typer.Option(help="Certificate of the governing authority (PEM).", dir_okay=False)
+]
+LogKeysOption = Annotated[
+    Path, typer.Option(help="Folder with the log's public keys (log-*.pub.pem).", file_okay=False)
+]
+ArchiveOption = Annotated[
+    Path | None, typer.Option(help="Audit this archive instead of the bus.", file_okay=False)
+]
+CheckpointOption = Annotated[
+    list[Path] | None,
+    typer.Option(help="A checkpoint that you kept from before; may be repeated.", dir_okay=False),
+]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(help="Witnesses that you trust and their quorum (C2SP tlog-policy).", dir_okay=False),
+]
+TsaOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--tsa-ca",
+        help="Certificate of a timestamp authority, or of its issuer (PEM); may be repeated.",
+        dir_okay=False,
+    ),
+]
+ProcessesOption = Annotated[
+    int | None, typer.Option(min=1, help="How many processes to use; one a core unless given.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
 @app.callback()
@@ -22,66 +64,92 @@ def audit() -> None:
 
 @app.command()
 def verify(
-    authority: Annotated[
-        Path, typer.Option(help="Certificate of the governing authority (PEM).", dir_okay=False)
-    ],
-    log_keys: Annotated[
-        Path, typer.Option(help="Folder with the log's public keys (log-*.pub.pem).", file_okay=False)
-    ],
-    checkpoint: Annotated[
-        list[Path] | None,
-        typer.Option(help="A checkpoint that you kept from before; may be repeated.", dir_okay=False),
+    authority: AuthorityOption,
+    log_keys: LogKeysOption,
+    archive: ArchiveOption = None,
+    level: Annotated[Level, typer.Option(help="How deep to look.")] = Level.FULL,
+    since: Annotated[str | None, typer.Option(help="Check decisions from this time on (RFC 3339).")] = None,
+    until: Annotated[str | None, typer.Option(help="Check decisions before this time (RFC 3339).")] = None,
+    agency: Annotated[
+        list[str] | None, typer.Option(help="Check this sender's documents only; may be repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    package: Annotated[
+        list[str] | None, typer.Option(help="Check this package's documents only; may be repeated.")
+    ] = None,
+    checkpoint: CheckpointOption = None,
+    policy: PolicyOption = None,
+    tsa_ca: TsaOption = None,
+    processes: ProcessesOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Read every topic again, check every hash, signature and tree, and take every decision again.
+    """Read a bus or an archive again; check every hash, signature, certificate, number and tree, and decide again.
 
-    Exit code 0: the log verifies; 1: it does not, and every difference is named; 2: it could not be checked.
+    With a range, every entry is still hashed into its tree, and only those in the range are checked; the report says
+    which. On a bus a range needs --level evidence. Exit code 0: everything verifies; 1: it does not, and every
+    difference is named with its place; 2: it could not be checked.
     """
+
+    def run() -> AuditReport:
+        request = audit_options.read_request(authority, log_keys, checkpoint, policy, tsa_ca, processes)
+        return _verify(audit_options.with_range(request, since, until, agency, package), archive, level)
+
+    audit_options.print_report(run, as_json=as_json)
+
+
+def _verify(request: Request, archive: Path | None, level: Level) -> AuditReport:
     import asyncio
-    import sys
 
-    from govbus.errors import GovbusError
+    from govbus.service.auditing import verifying
 
-    try:
-        report = asyncio.run(_verify(authority, log_keys, checkpoint or []))
-    except (GovbusError, OSError) as err:
-        print(f"govbus: {err}", file=sys.stderr)  # noqa: T201  # exit code 2 says that nothing was established
-        raise typer.Exit(EXIT_NOT_CHECKED) from err
-    typer.echo(report.to_json() if as_json else report.to_text())
-    if not report.is_clean:
-        raise typer.Exit(EXIT_FINDINGS)
+    with audit_options.shown_progress() as progress:
+        if archive is not None:
+            return verifying.verify_archive(archive, request, is_full=level is Level.FULL, progress=progress)
+        transport = audit_options.make_transport()
+        if level is Level.EVIDENCE:
+            return asyncio.run(verifying.verify_bus(transport, request, progress=progress))
+        return asyncio.run(verifying.verify_bus_fully(transport(), request, progress=progress))
 
 
-async def _verify(authority: Path, log_keys: Path, checkpoints: list[Path]) -> AuditReport:
-    from rich.console import Console
-    from rich.progress import Progress
+@app.command()
+def fsck(
+    log_keys: LogKeysOption,
+    bus: Annotated[str, typer.Option(help="Id of the bus, such as bus.example.")],
+    archive: Annotated[Path | None, typer.Option(help="Look at this archive.", file_okay=False)] = None,
+    tiles: Annotated[
+        str | None, typer.Option(help="Look at these tiles: a folder, or the URL of the log service.")
+    ] = None,
+    checkpoint: CheckpointOption = None,
+    processes: ProcessesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute every tree again from its entries, and compare roots, tiles and checkpoints.
 
-    from govbus.audit.verify import verify as verify_bus
-    from govbus.cli.message_log import ED25519_PUBLIC, ML_DSA_PUBLIC
-    from govbus.errors import MissingPartError
-    from govbus.message_log.keys import LogPublicKeys
-    from govbus.service.directory.publishing import read_certificates, read_directory
-    from govbus.service.wiring import transport_of
-    from govbus.settings import Settings
+    Of the bus (the default), an archive, or tiles as the log service publishes them. Exit code 0: all is as it must
+    be; 1: it is not, and every difference is named with its place; 2: it could not be checked.
+    """
 
-    transport = transport_of(Settings.from_environment(), client_id="govbus-audit")
-    keys = LogPublicKeys.from_pem(
-        (log_keys / ED25519_PUBLIC).read_bytes(), (log_keys / ML_DSA_PUBLIC).read_bytes()
-    )
-    reader = await read_directory(transport, read_certificates(authority))
-    if reader.current is None:
-        raise MissingPartError("no directory has been published under this authority")
-    versions = {number: reader.at(number) for number in range(1, reader.current.version + 1)}
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("audited", total=None)
-        return await verify_bus(
-            transport,
-            bus=reader.current.bus,
-            keys=keys,
-            directories={number: one for number, one in versions.items() if one is not None},
-            known_checkpoints=[path.read_text(encoding="utf-8") for path in checkpoints],
-            progress=lambda what, done, total: progress.update(
-                task, description=what, completed=done, total=total
-            ),
+    def run() -> AuditReport:
+        from govbus.cli.public_keys import read_public_keys
+        from govbus.document.ids import AgencyId
+        from govbus.service.auditing.fsck import fsck_archive, fsck_bus, fsck_tiles
+
+        keys, name, notes = (
+            read_public_keys(log_keys),
+            AgencyId.from_text(bus),
+            audit_options.read_notes(checkpoint),
         )
+        with audit_options.shown_progress() as progress:
+            if archive is not None:
+                return fsck_archive(
+                    archive,
+                    name,
+                    keys,
+                    notes,
+                    processes=audit_options.processes_of(processes),
+                    progress=progress,
+                )
+            if tiles is not None:
+                return fsck_tiles(tiles, name, keys, notes, progress=progress)
+            return fsck_bus(audit_options.make_transport(), name, keys, notes, progress=progress)
+
+    audit_options.print_report(run, as_json=as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography.x509 import Certificate
@@ -14,9 +14,12 @@ from govbus.audit.evidence.material import EvidenceUnit, Selection
 from govbus.audit.evidence.pool import Work, check_units
 from govbus.audit.evidence.trust import TrustTable
 from govbus.audit.report import AuditReport
+from govbus.document import topics
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
+from govbus.message_log.heads import HEADS_KEY, TIMESTAMP_KEY, TIMESTAMPED_HEADER, TSA_HEADER
 from govbus.message_log.keys import LogPublicKeys, log_origin
+from govbus.message_log.note import Note
 from govbus.message_log.policy import Policy
 
 Progress = Callable[[str, int, int], None]
@@ -54,6 +57,23 @@ class CheckpointReading:
         self.checkpoints.take(record)
         self._coverage.take(record)
 
+    def take_evidence(self, note: bytes, stamps: Sequence[tuple[str, bytes]]) -> None:
+        """Take a head checkpoint of the size that the tree has now, kept beside the topic, with its timestamps."""
+        self.take(Record(topics.CHECKPOINTS, 0, -1, 0, HEADS_KEY, note, ()))
+        text = Note.from_bytes(note).text.encode("utf-8")
+        for name, der in stamps:
+            headers = ((TIMESTAMPED_HEADER, text), (TSA_HEADER, name.encode("utf-8")))
+            self.take(Record(topics.CHECKPOINTS, 0, -1, 0, TIMESTAMP_KEY, der, headers))
+
+    def take_larger(self, note: bytes, stamps: Sequence[tuple[str, bytes]], proof: Sequence[bytes]) -> None:
+        """Take a head checkpoint beyond the end of what is read; as for `Coverage.take_larger`."""
+        self._coverage.take_larger(note, stamps, proof)
+
+    @property
+    def heads_size(self) -> int:
+        """Entries of the head tree so far."""
+        return self.checkpoints.heads.size
+
     def finish(self) -> None:
         """Report what is missing, and what vouches for how much."""
         self.checkpoints.finish()
@@ -71,6 +91,7 @@ def audit_evidence(
     selection: Selection,
     processes: int,
     progress: Progress | None = None,
+    roots: Mapping[tuple[int, int], bytes] | None = None,
 ) -> Joining:
     """Check units and compare the trees with every checkpoint.
 
@@ -84,6 +105,7 @@ def audit_evidence(
         selection: which entries are checked.
         processes: how many to use.
         progress: told how far it is.
+        roots: that an archive's manifests state, by log partition and size.
 
     Raises:
         GovbusError: if something cannot be read; nothing is then established.
@@ -99,7 +121,7 @@ def audit_evidence(
         if progress is not None:
             progress("entries", reached, max(total, reached))
 
-    joining = Joining(report, selection)
+    joining = Joining(report, selection, roots or {})
     for result in check_units(units, work, processes=processes, done=done):
         joining.take(result)
     joining.finish(reading.checkpoints, numbers)

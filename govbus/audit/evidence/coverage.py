@@ -27,8 +27,9 @@ from govbus.message_log.heads import (
 )
 from govbus.message_log.keys import LogPublicKeys, log_origin
 from govbus.message_log.note import Note
-from govbus.message_log.policy import Policy
+from govbus.message_log.policy import Policy, WitnessedCheckpoint
 from govbus.message_log.timestamp import Timestamp
+from govbus.signing.merkle import verify_consistency
 
 _SECOND_MS = 1000
 
@@ -106,12 +107,7 @@ class Coverage:
         )
         if not self._is_right(opened.checkpoint):
             return
-        size = opened.checkpoint.size
-        for name, time_s in opened.cosignatures:
-            self._note("cosignature", name, size, time_s * _SECOND_MS if time_s else None)
-        if opened.is_quorum and opened.cosignatures:
-            times = [time_s for _, time_s in opened.cosignatures if time_s]
-            self._note("quorum", self._policy.quorum, size, max(times) * _SECOND_MS if times else None)
+        self._note_cosigned(self._policy, opened, opened.checkpoint.size)
 
     def _take_timestamp(self, record: Record) -> None:
         headers = dict(record.headers)
@@ -123,6 +119,39 @@ class Coverage:
         if checkpoint.origin == self._origin and self._is_right(checkpoint):
             name = headers.get(TSA_HEADER, b"a timestamp authority").decode("utf-8", "replace")
             self._note("timestamp", name, checkpoint.size, time_ms)
+
+    def take_larger(self, note: bytes, stamps: Sequence[tuple[str, bytes]], proof: Sequence[bytes]) -> None:
+        """Take a head checkpoint of a later size, which a consistency proof leads to from the size of now.
+
+        Args:
+            note: the signed note.
+            stamps: name of the authority and RFC 3161 response, of each timestamp over it.
+            proof: hashes, lowest level first.
+
+        Raises:
+            NoteError: if the note or a cosignature does not hold.
+            ProofError: if the tree of now is not what it grew from.
+            TimestampError: if a timestamp does not hold.
+        """
+        verifiers = self._keys.verifiers(self._origin)
+        checkpoint = open_checkpoint(note, verifiers)
+        size = self._heads.tree.size
+        verify_consistency(size, checkpoint.size, self._heads.tree.root(), checkpoint.root, proof)
+        if self._policy is not None:
+            opened = self._policy.open(note, self._origin, log_verifiers=verifiers)
+            self._note_cosigned(self._policy, opened, size)
+        if self._anchors:
+            text = Note.from_bytes(note).text.encode("utf-8")
+            for name, der in stamps:
+                time_ms = Timestamp.from_response(der).verify(text, self._anchors)
+                self._note("timestamp", name, size, time_ms)
+
+    def _note_cosigned(self, policy: Policy, opened: WitnessedCheckpoint, size: int) -> None:
+        for name, time_s in opened.cosignatures:
+            self._note("cosignature", name, size, time_s * _SECOND_MS if time_s else None)
+        if opened.is_quorum and opened.cosignatures:
+            times = [time_s for _, time_s in opened.cosignatures if time_s]
+            self._note("quorum", policy.quorum, size, max(times) * _SECOND_MS if times else None)
 
     def _is_right(self, checkpoint: Checkpoint) -> bool:
         """Return whether a head checkpoint states the root that the checkpoints before it give."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from govbus.audit.checkpoints import Checkpoints
 from govbus.audit.evidence.material import Selection
@@ -28,8 +28,11 @@ _COUNTS = (
 class Joining:
     """Takes the results of units in any order; flat in memory but for the edges of parts."""
 
-    def __init__(self, report: AuditReport, selection: Selection) -> None:
-        """Take where findings and counts go."""
+    def __init__(
+        self, report: AuditReport, selection: Selection, roots: Mapping[tuple[int, int], bytes]
+    ) -> None:
+        """Take where findings and counts go, and the roots that manifests state, by log partition and size."""
+        self._roots = roots
         self._report = report
         self._selection = selection
         self._parts: list[PartitionPart] = []
@@ -89,6 +92,15 @@ class Joining:
             for stretch in part.stretches:
                 whole.join(stretch)
                 replay.grow(whole.tree())
+            stated = self._roots.get((partition, whole.end))
+            if stated is not None and stated != whole.tree().root():
+                self._add(
+                    Check.ARCHIVE,
+                    partition,
+                    whole.end - 1,
+                    f"root {whole.tree().root().hex()}, which the first {whole.end} entries give",
+                    f"root {stated.hex()} in the manifest of the segment that ends here",
+                )
         replay.finish()
 
     def _join_sources(self, partition: int, parts: list[PartitionPart]) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from govbus.audit.report import AuditFinding
+from govbus.document import topics
+from govbus.document.decision import LogEntry
 from govbus.document.record import Record
 from govbus.signing.certificates import TrustedCertificate, TrustStore
 from govbus.signing.signature_policy import ProvenSignature
@@ -125,4 +127,12 @@ class Selection:
         """Return whether decisions of this time are checked."""
         return (self.since_ms is None or time_ms >= self.since_ms) and (
             self.until_ms is None or time_ms < self.until_ms
+        )
+
+    def has_decision(self, entry: LogEntry) -> bool:
+        """Return whether a decision is checked."""
+        return (
+            self.has_time(entry.time_ms)
+            and (not self.agencies or entry.source.topic.removeprefix(topics.OUT_PREFIX) in self.agencies)
+            and (self.agreements is None or entry.agreement in self.agreements)
         )
