@@ -8,11 +8,16 @@ import pytest
 from govbus.audit.archive import layout
 from govbus.audit.archive.documents import DocumentKind
 from govbus.audit.archive.reader import Archive
+from govbus.audit.history import ReplayHistory
+from govbus.audit.judge import demanded_entry
 from govbus.document import topics
+from govbus.document.finding import Outcome
 from govbus.errors import ConfigError, LogIntegrityError
 from govbus.message_log.keys import LogKeys, log_origin
 from govbus.message_log.tiles import parse_path
+from govbus.routing.decide import decide, prior_of
 from govbus.schemas.core import decode_log_entry
+from govbus.signing.verifier import VerifiedSignatures
 from govbus.testing.example_bus import BUS
 
 
@@ -270,3 +275,27 @@ async def test_topic_is_missing(bus, tmp_path):
 
     with pytest.raises(ConfigError):
         await bus.archive(tmp_path)
+
+
+async def test_decisions_are_taken_again(bus, tmp_path):
+    """From an archive alone, deciding again gives every entry of the log, whatever kind of record it is about."""
+    await bus.go_on(documents=4, junk=3)
+    await bus.send(1, {"raw": {"statement": {"value": "A" * 43}}})
+    await bus.send(1, {"headers": {"ce_type": "example.other.v1"}})
+    await bus.go_on(documents=2)
+    await bus.archive(tmp_path, entries_max=5)
+    history, verified = ReplayHistory(), VerifiedSignatures()
+    outcomes = set()
+    for segment in Archive(tmp_path).segments():
+        for one in segment:
+            entry = decode_log_entry(one.octets)
+            record = one.record(entry)
+            decision = decide(record, bus.directory, history, at_ms=entry.time_ms, verified=verified)
+            assert entry == demanded_entry(decision, record, entry, is_in_run=True)
+            prior = prior_of(decision, time_ms=entry.time_ms, receipt_first=entry.receipt_first or 0)
+            if prior is not None:
+                history.remember(decision.statement.origin, prior)
+            outcomes.add(entry.decision)
+    history.close()
+
+    assert {Outcome.ACCEPTED, Outcome.REFUSED} <= outcomes
