@@ -32,9 +32,11 @@ from govbus.cli import (
     schema_registry,
     topics,
     trace,
+    tsa,
     witness,
 )
 from govbus.cli.demo import demo
+from govbus.cli.erase import erase
 from govbus.cli.router import router
 from govbus.cli.send import send
 from govbus.cli.verify import verify
@@ -74,7 +76,9 @@ audit.app.command("export")(audit_evidence.export)
 audit.app.command("verify-bundle")(audit_evidence.verify_bundle)
 app.add_typer(audit.app, name="audit")
 app.add_typer(archive.app, name="archive")
+app.add_typer(tsa.app, name="tsa")
 app.command("verify")(verify)
+app.command("erase")(erase)
 app.command("doctor")(doctor.doctor)
 
 

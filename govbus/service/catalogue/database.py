@@ -10,10 +10,11 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from govbus.document.decision import SourcePosition
 from govbus.errors import FencedError, MissingPartError
 from govbus.service.catalogue.documents import Document
 from govbus.service.catalogue.items import Item, Kind
@@ -106,6 +107,7 @@ class CatalogueDatabase:
             )
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute("PRAGMA secure_delete=ON")  # what is erased must not stay in free pages
             self._make_tables()
 
     def close(self) -> None:
@@ -164,15 +166,22 @@ class CatalogueDatabase:
         return True
 
     def add_documents(
-        self, documents: Iterable[Document], source: TopicPartition, *, start: int | None, end: int
+        self,
+        documents: Iterable[Document],
+        source: TopicPartition,
+        *,
+        start: int | None,
+        end: int,
+        erased: Collection[SourcePosition] = (),
     ) -> int:
-        """Add documents and move on in the log, or do neither; return how many were new.
+        """Add documents, forget erased ones and move on in the log, or do nothing; return how many were new.
 
         Args:
             documents: of consecutive entries of one log partition.
             source: that partition.
             start: the stored next offset that this builds on; None where none is stored yet.
             end: the next offset after it.
+            erased: outbox records whose content was erased.
 
         Raises:
             FencedError: if another process has moved on from `start`.
@@ -183,8 +192,33 @@ class CatalogueDatabase:
                 raise FencedError(f"{source.topic}/{source.partition}: another process has indexed this")
             for document in documents:
                 new += self._add_document(document)
+            for place in erased:
+                self._forget(place)
             self._connection.execute("INSERT OR REPLACE INTO position VALUES (?,?,?)", (*source, end))
+        if erased:
+            self._sweep()
         return new
+
+    def _forget(self, place: SourcePosition) -> None:
+        """Delete everything that is known of the document in an outbox record."""
+        numbers = self._connection.execute(
+            "SELECT item FROM document WHERE topic = ? AND partition = ? AND record_offset = ?", place
+        ).fetchall()
+        for table, column in (
+            ("item", "number"),
+            ("label", "item"),
+            ("words", "rowid"),
+            ("link", "item"),
+            ("document", "item"),
+        ):
+            self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", numbers)  # noqa: S608  # names of ours
+
+    def _sweep(self) -> None:
+        """Leave no octet of what was deleted in the files: neither in the word index nor in the write-ahead log."""
+        with self._transaction():
+            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+        with self._lock, _database_errors():
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def next_offset(self, source: TopicPartition) -> int | None:
         """Return the offset of the log to read next, or None where the partition was never read."""

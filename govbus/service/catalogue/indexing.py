@@ -114,7 +114,11 @@ async def index_documents(
                 end = records[-1].offset + 1
                 batch = await _batch(transport, records, directory_at)
                 new = database.add_documents(
-                    batch.documents, partition, start=next_offsets[partition], end=end
+                    batch.documents,
+                    partition,
+                    start=next_offsets[partition],
+                    end=end,
+                    erased=batch.erased,
                 )
                 next_offsets[partition] = end
                 done = Indexed(
@@ -133,16 +137,24 @@ async def index_documents(
 class _Batch(NamedTuple):
     documents: list[Document]
     missing: int
+    erased: set[SourcePosition]
+    """Outbox records whose content was erased; some may be missing because of it."""
 
 
 async def _batch(
     transport: Transport, records: Sequence[Record], directory_at: Callable[[int], Directory]
 ) -> _Batch:
     """Return the accepted documents of consecutive log entries."""
-    accepted = [
+    entries = [
         (entry, SourcePosition(record.topic, record.partition, record.offset))
         for record in records
-        if (entry := _entry(record)) is not None and entry.decision is Outcome.ACCEPTED
+        if (entry := _entry(record)) is not None
+    ]
+    erased = {entry.source for entry, _ in entries if entry.decision is Outcome.ERASED}
+    accepted = [
+        (entry, position)
+        for entry, position in entries
+        if entry.decision is Outcome.ACCEPTED and entry.source not in erased
     ]
     found = await _fetch(transport, [entry.source for entry, _ in accepted])
     documents, missing = [], 0
@@ -158,7 +170,7 @@ async def _batch(
             logger.warning("accepted document not in its outbox as decided", source=str(entry.source))
         else:
             documents.append(document)
-    return _Batch(documents, missing)
+    return _Batch(documents, missing, erased)
 
 
 def _entry(record: Record) -> LogEntry | None:

@@ -6,13 +6,16 @@ import pytest
 
 from govbus.document import topics
 from govbus.document.finding import Outcome
+from govbus.message_log.erasure import erasure_entry, order_for
 from govbus.routing.decide import decide, prior_of
 from govbus.routing.history import MemoryHistory
-from govbus.schemas.core import encode_log_entry
+from govbus.schemas.core import decode_log_entry, encode_log_entry
 from govbus.service.catalogue.database import CatalogueDatabase
 from govbus.service.catalogue.indexing import index_documents
 from govbus.service.catalogue.items import directory_items
-from govbus.testing.example_bus import BASE_AT_MS, ORIGIN, ExampleBus
+from govbus.service.scanning import scan
+from govbus.testing import example_keys
+from govbus.testing.example_bus import BASE_AT_MS, BUS, ORIGIN, ExampleBus
 from govbus.testing.example_documents import make_record
 from govbus.testing.rich_example import RICH_EXAMPLE
 from govbus.transport.base import OutRecord, TopicSpec
@@ -72,6 +75,25 @@ class MemoryBus:
             decisions.append(decision)
         await publisher.stop()
         return decisions
+
+    def erase(self, number):
+        """Log that the content of one document was erased; its record stays where it is."""
+        asyncio.run(self._erase(number))
+
+    async def _erase(self, number):
+        entries = [
+            decode_log_entry(record.value) async for record in scan(self.transport, [topics.MESSAGE_LOG])
+        ]
+        original = entries[number]
+        order = order_for(original, BUS, time_ms=BASE_AT_MS, authority="Example order 17")
+        signers = [example_keys.signer(BUS.text)]
+        entry = erasure_entry(order, original, signers, directory_version=1, revocations=0)
+        publisher = self.transport.publisher()
+        await publisher.start()
+        await publisher.publish(
+            [OutRecord(topics.MESSAGE_LOG, 0, b"k", encode_log_entry(entry), (), BASE_AT_MS)]
+        )
+        await publisher.stop()
 
     def index(self, database):
         return asyncio.run(index_documents(self.transport, database, lambda _version: self.directory))

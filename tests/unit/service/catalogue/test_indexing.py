@@ -112,3 +112,27 @@ def test_everything_in_the_index_is_json(bus, database):
     (found,) = _documents(database).items
     assert "2030-01-31" == found.detail["record"]["designation"]["decontrol_date"]
     assert json.dumps(found.detail)
+
+
+def test_an_erased_document_is_forgotten_in_every_octet(bus, directory, tmp_path):
+    """After an erasure no word of its title stands in the index's files, not even in free pages; others stay."""
+    file = tmp_path / "index.sqlite"
+    database = CatalogueDatabase(file)
+    bus.send({"record": {"title": "Quetzalcoatl assessment"}}, {"headers": {"ce_subject": "s-17"}})
+    bus.index(database)
+    assert 1 == _documents(database, "quetzalcoatl").matches
+    bus.erase(0)
+    bus.index(database)
+    assert 0 == _documents(database, "quetzalcoatl").matches
+    assert 1 == _documents(database).matches
+    database.close()
+    octets = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"uetzalcoatl" not in octets
+
+
+def test_a_document_erased_before_it_was_indexed_never_gets_in(bus, database):
+    """The record may still be in the outbox: the fact in the log is enough to leave it out."""
+    bus.send({"record": {"title": "Quetzalcoatl assessment"}})
+    bus.erase(0)
+    assert (2, 0, 0) == bus.index(database)
+    assert 0 == _documents(database).matches

@@ -1,0 +1,1 @@
+"""Erasing the content of a document everywhere the bus keeps it, and saying so in the log."""
