@@ -239,3 +239,72 @@ def _forgotten_login(tokens: Tokens):
     with library.lock:
         library.drop()
     return library.lock
+
+
+def _command(app, *arguments) -> str:
+    from typer.testing import CliRunner
+
+    result = CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
+    assert 0 == result.exit_code, result.output
+    return result.output
+
+
+def test_an_agency_moves_its_seal_from_a_file_onto_a_token(tokens, tmp_path, monkeypatch):
+    """`keys rotate` makes the next key on a token; with its certificate in the profile both seals open and sign."""
+    import yaml
+
+    from govbus.cli import keys, pki
+    from govbus.service.agency_profile import AgencyProfile
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEST_PIN", PIN)
+    tokens.create("agency")
+    _command(pki.app, "init", "ca", "--name", "Root", "--unencrypted")
+    _command(keys.app, "generate", "seal.key.pem", "--subject", "Tax seal", "--unencrypted")
+    _command(pki.app, "issue", "ca", "--csr", "seal.csr.pem")
+    fields = {
+        "agency": "tax.example",
+        "seal": {"key": "seal.key.pem", "certificate": "seal.cert.pem"},
+        "authority": "ca/ca.cert.pem",
+    }
+    (tmp_path / "agency.yaml").write_text(yaml.safe_dump(fields))
+    uri = tokens.uri("agency", "seal-2027", "%27", pin_source="env:TEST_PIN")
+    output = _command(keys.app, "rotate", "--key", uri, "--algorithm", "ES256")
+    assert PIN not in output
+    (request,) = tmp_path.glob("seal-2*.csr.pem")
+    _command(pki.app, "issue", "ca", "--csr", request)
+    fields["seal"] = [
+        fields["seal"], {"key": uri, "certificate": request.name.replace(".csr.", ".cert.")},
+    ]  # fmt: skip
+    (tmp_path / "agency.yaml").write_text(yaml.safe_dump(fields))
+
+    kinds = AgencyProfile.from_file(tmp_path / "agency.yaml").signing_keys().kinds
+    assert [Algorithm.ED25519, Algorithm.ES256] == [one.certificate.algorithm for one in kinds[0]]
+    for signer in kinds[0]:
+        octets = sign_detached(signer, b"message", typ=STATEMENT_TYP, at_ms=AT_MS)
+        DetachedSignature.from_bytes(octets).verify(signer.certificate, b"message")
+
+
+def test_the_next_key_on_a_token_has_a_name_and_id_of_its_own(tokens, tmp_path, monkeypatch):
+    """Rotating a key that lies on a token makes the next one on the same token, named with the date."""
+    import yaml
+
+    from govbus.cli import keys, pki
+    from govbus.service.agency_profile import AgencyProfile
+
+    monkeypatch.chdir(tmp_path)
+    tokens.create("agency2")
+    old = tokens.uri("agency2", "seal", "%01")
+    _command(pki.app, "init", "ca", "--name", "Root", "--unencrypted")
+    _command(keys.app, "generate", old, "--subject", "Tax seal", "--csr", "seal.csr.pem")
+    _command(pki.app, "issue", "ca", "--csr", "seal.csr.pem")
+    fields = {
+        "agency": "tax.example",
+        "seal": {"key": old, "certificate": "seal.cert.pem"},
+        "authority": "ca/ca.cert.pem",
+    }
+    (tmp_path / "agency.yaml").write_text(yaml.safe_dump(fields))
+    output = _command(keys.app, "rotate")
+    (uri,) = {word for word in output.split() if word.startswith("pkcs11:") and "seal-2" in word}
+    assert algorithm_of(open_private_key(uri)) is Algorithm.ED25519
+    assert "tax.example/seal" == AgencyProfile.from_file(tmp_path / "agency.yaml").signers()[0].kid

@@ -35,18 +35,16 @@ def write_new(path: Path, octets: bytes, *, is_private: bool) -> None:
         raise ConfigError(f"{path} cannot be written: {err.strerror}") from err
 
 
-def replace_file(path: Path, octets: bytes) -> None:
-    """Write a public file that readers may have open: they see the old one or the new one, whole.
+def replace_file(path: Path, octets: bytes, *, is_private: bool) -> None:
+    """Write a file that readers may have open: they see the old one or the new one, whole.
 
     Raises:
         ConfigError: if it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    write_new(temporary, octets, is_private=is_private)
     try:
-        with temporary.open("wb") as file:
-            file.write(octets)
-            file.flush()
-            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as err:
         temporary.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 ```
 ca.cert.pem       its certificate          chain.pem       it and those above, root last
-ca.key.pem        its key, 0600            ocsp.*.pem      key and certificate of its OCSP responder
+ca.key.pem        its key, 0600            ocsp.pem        key and certificate of its OCSP responder, 0600
 authority.json    its addresses            register.jsonl  what it issued and revoked
 issued/           every certificate        ca.crl          the revocation list, DER
 ```
@@ -29,7 +29,7 @@ from govbus.service.pki.register import Register
 from govbus.signing.algorithms import Algorithm
 from govbus.signing.certificate_building import StatusUrls
 from govbus.signing.certificates import CertificateRole
-from govbus.signing.issuing import CertificateAuthority, IssuedKey, private_key_pem
+from govbus.signing.issuing import CertificateAuthority, private_key_pem
 from govbus.signing.signer import load_private_key
 from govbus.signing.status_building import OcspResponder, RevokedCertificate, load_certificate
 
@@ -42,7 +42,7 @@ RESPONDER_DAYS_MIN: Final = 30
 CLOCK_TOLERANCE_MS: Final = 300_000
 """Certificates begin a little early, for machines whose clocks are behind."""
 KEY, CERTIFICATE, CHAIN, CRL = "ca.key.pem", "ca.cert.pem", "chain.pem", "ca.crl"
-RESPONDER_KEY, RESPONDER_CERTIFICATE = "ocsp.key.pem", "ocsp.cert.pem"
+RESPONDER: Final = "ocsp.pem"
 SETTINGS, REGISTER, ISSUED = "authority.json", "register.jsonl", "issued"
 
 
@@ -225,7 +225,7 @@ class AuthorityFolder:
             this_update_ms=at_ms,
             next_update_ms=at_ms + days * DAY_MS,
         )
-        replace_file(self.path / CRL, der)
+        replace_file(self.path / CRL, der, is_private=False)
         self._renew_responder(authority, at_ms)
         return der
 
@@ -239,27 +239,20 @@ class AuthorityFolder:
         return extension.value.crl_number
 
     def _renew_responder(self, authority: CertificateAuthority, at_ms: int) -> None:
-        path = self.path / RESPONDER_CERTIFICATE
+        path = self.path / RESPONDER
         if path.exists():
-            left = load_certificate(path.read_bytes()).not_valid_after_utc.timestamp() * 1000 - at_ms
+            left = self.responder().responder.not_valid_after_utc.timestamp() * 1000 - at_ms
             if left > RESPONDER_DAYS_MIN * DAY_MS:
                 return
         issued = authority.issue_responder(
             not_before_ms=at_ms - CLOCK_TOLERANCE_MS, not_after_ms=at_ms + RESPONDER_DAYS * DAY_MS
         )
-        for name in (RESPONDER_KEY, RESPONDER_CERTIFICATE):
-            (self.path / name).unlink(missing_ok=True)
-        write_new(self.path / RESPONDER_KEY, issued.key_pem, is_private=True)
-        write_new(path, issued.certificate_pem, is_private=False)
+        replace_file(path, issued.key_pem + issued.certificate_pem, is_private=True)
 
     def responder(self) -> OcspResponder:
         """Return what answers OCSP requests; needs the responder's key alone."""
-        issued = IssuedKey(
-            read_octets(self.path / RESPONDER_KEY), read_octets(self.path / RESPONDER_CERTIFICATE)
-        )
-        return OcspResponder.from_pem(
-            read_octets(self.path / CERTIFICATE), issued.certificate_pem, issued.key_pem
-        )
+        both = read_octets(self.path / RESPONDER)
+        return OcspResponder.from_pem(read_octets(self.path / CERTIFICATE), both, both)
 
     def certificate_der(self) -> bytes:
         """Return its certificate, DER."""

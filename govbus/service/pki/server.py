@@ -95,8 +95,13 @@ class StatusServer:
 
     async def _answer(self, folder: AuthorityFolder, octets: bytes) -> web.Response:
         now_ms = self._clock_ms()
+        responder = await asyncio.to_thread(folder.responder)
+        if responder.responder.not_valid_after_utc.timestamp() * 1000 < now_ms:
+            logger.error(
+                "certificate of the responder has expired", authority=folder.name, remedy="govbus pki crl"
+            )
         body = await asyncio.to_thread(
-            lambda: folder.responder().answer(
+            lambda: responder.answer(
                 octets, folder.register, this_update_ms=now_ms, next_update_ms=now_ms + OCSP_VALID_MS
             )
         )
