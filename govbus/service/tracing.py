@@ -11,6 +11,7 @@ from govbus.document.ids import AgencyId
 from govbus.document.record import Envelope, Record
 from govbus.document.statement import Statement
 from govbus.errors import GovbusError, MetadataError, MissingPartError, SchemaError
+from govbus.message_log.erasure import ErasureOrder
 from govbus.schemas.core import decode_log_entry, decode_receipt
 from govbus.service.router.batch import RECEIPT_TYPE
 from govbus.service.scanning import record_at, scan
@@ -57,7 +58,8 @@ async def trace_document(transport: Transport, document_id: str) -> Trace:
     for record, entry in entries:
         await _add_decision(transport, trace, record, entry)
     await _add_deliveries(transport, trace, {name for _, entry in entries for name in entry.recipients})
-    await _add_receipts(transport, trace, entries)
+    decided = [(record, entry) for record, entry in entries if entry.decision is not Outcome.ERASED]
+    await _add_receipts(transport, trace, decided)
     trace.hops.sort(key=lambda hop: hop.time_ms)
     return trace
 
@@ -70,8 +72,12 @@ def _entry(record: Record) -> LogEntry | None:
 
 
 async def _add_decision(transport: Transport, trace: Trace, record: Record, entry: LogEntry) -> None:
-    """Add what the sender did and what the router decided."""
+    """Add what the sender did and what the router decided, or that the content was erased."""
     source = entry.source
+    if entry.decision is Outcome.ERASED:
+        place = f"{record.topic}/{record.partition}@{record.offset}"
+        trace.hops.append(Hop(entry.time_ms, entry.decision.value, place, _authority(entry)))
+        return
     if entry.statement is not None:
         statement = Statement.from_bytes(entry.statement)
         trace.statement = statement
@@ -101,6 +107,14 @@ async def _add_decision(transport: Transport, trace: Trace, record: Record, entr
             findings or f"by directory version {entry.directory_version}",
         )
     )
+
+
+def _authority(entry: LogEntry) -> str:
+    """Return by whose order content was erased."""
+    try:
+        return f"by {ErasureOrder.from_bytes(entry.erasure or b'').authority}"
+    except MetadataError:  # the auditor reports it
+        return "by an order that cannot be read"
 
 
 async def _add_deliveries(transport: Transport, trace: Trace, recipients: set[str]) -> None:
