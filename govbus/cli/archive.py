@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from govbus.cli import archive_renew
+
 if TYPE_CHECKING:
     from govbus.audit.archive.report import ArchiveReport
     from govbus.service.archive.segments import Written
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="The bus's whole message log in a folder that needs no bus to be read.", no_args_is_help=True
 )
+app.command("renew")(archive_renew.renew)
+app.command("rehash")(archive_renew.rehash)
 
 EXIT_FINDINGS, EXIT_NOT_CHECKED = 1, 2
 EVERY_DEFAULT = "6h"
