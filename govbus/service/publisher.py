@@ -237,10 +237,14 @@ class SpoolPublisher:
         telemetry.SPOOL_DOCUMENTS.labels(origin=str(spool.origin)).set(stats.documents)
         first = stats.published_next if first_index is None else first_index
         if stats.sealed_next < min(first + parts.chunk_documents_max, stats.next_index):
-            spool.seal(
-                parts.signers,
-                at_ms=now_ms,
-                batch_max=parts.batch_documents_max,
-                documents_max=first + parts.chunk_documents_max - stats.sealed_next,
-            )
+            try:
+                spool.seal(
+                    parts.signers,
+                    at_ms=now_ms,
+                    batch_max=parts.batch_documents_max,
+                    documents_max=first + parts.chunk_documents_max - stats.sealed_next,
+                )
+            except SignerUnavailableError:
+                if stats.sealed_next <= first:
+                    raise  # else what is signed already goes out first
         return _Chunk(first, spool.unpublished(parts.chunk_documents_max, first_index=first))

@@ -13,6 +13,7 @@ from govbus.document.decision import Outcome
 from govbus.document.ids import AgencyId
 from govbus.document.record import STATEMENT, Envelope
 from govbus.document.statement import Statement
+from govbus.errors import SignerUnavailableError
 from govbus.schemas.core import decode_log_entry
 from govbus.service.agency_profile import AgencyProfile
 from govbus.service.directory.publishing import (
@@ -140,6 +141,42 @@ async def test_documents_wait_where_no_key_is_good_and_go_once_one_is(spool, bro
     stopping.set()
     await asyncio.wait_for(task, 10)
     assert [new.certificate.thumbprint] * 5 == [thumbprint_of(one) for one in broker.arrived[10:]]
+
+
+class Unplugged:
+    """A choice of keys whose token is away until it is put back."""
+
+    def __init__(self, signer: KeySigner) -> None:
+        self._signer = signer
+        self.is_away = False
+
+    def signers_at(self, time_ms: int) -> list[KeySigner]:
+        if self.is_away:
+            raise SignerUnavailableError("the token is away")
+        return [self._signer]
+
+
+async def test_what_is_signed_goes_out_while_the_token_is_away(spool, broker, encoded, until):
+    """Signed documents do not wait for the token; the others do, and go once it is back."""
+    old, _ = two_keys(CertificateAuthority.create("Change", at_ms=AT_MS - 2 * DAY_MS))
+    keys = Unplugged(old)
+    spool.put(encoded(10), at_ms=AT_MS)
+    spool.seal(keys, at_ms=AT_MS)
+    spool.put(encoded(5), at_ms=AT_MS)
+    keys.is_away = True
+    publisher = SpoolPublisher(
+        PublisherParts(spool, keys, broker, lambda: AT_MS, idle_pause_s=0.002, drain_timeout_s=5.0)
+    )
+    stopping = asyncio.Event()
+    task = asyncio.create_task(publisher.run(stopping))
+    await until(lambda: spool.stats(AT_MS).documents == 5)
+    keys.is_away = False
+    await until(lambda: len(broker.arrived) == 15)
+    stopping.set()
+    await asyncio.wait_for(task, 10)
+    assert list(range(15)) == [
+        Statement.from_bytes(dict(one.headers)[STATEMENT]).index for one in broker.arrived
+    ]
 
 
 class Bus:
