@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from govbus.document.ids import Origin
     from govbus.routing.directory.model import Directory
+    from govbus.service.agency_profile import AgencyProfile
     from govbus.service.document_check import DocumentCheck
 
 app = typer.Typer(help="Say before sending what the bus would say.", no_args_is_help=True)
@@ -71,10 +72,10 @@ def document(
     value, source = read_document(file)
     text = DocumentText.from_value(value, source)
     now_ms = clock_ms()
-    found, origin = _place(profile, directory, agreement, now_ms)
+    found, origin, own = _place(profile, directory, agreement, now_ms)
     chosen = supplied_agreement(found, origin.agency, agreement)
     builder = DocumentBuilder(found, origin, chosen, ce_type)
-    result = check_document(builder, found, text, at_ms=now_ms)
+    result = check_document(builder, found, text, at_ms=now_ms, own=own)
     _print_json(result) if as_json else _print(result)
     if result.outcome.value != "accepted":
         raise typer.Exit(REFUSED_EXIT_CODE)
@@ -82,8 +83,8 @@ def document(
 
 def _place(
     profile: Path | None, folder: Path | None, agreement: str | None, at_ms: int
-) -> tuple[Directory, Origin]:
-    """Return the directory to judge by, and the outbox that would send."""
+) -> tuple[Directory, Origin, frozenset[str] | None]:
+    """Return the directory to judge by, the outbox that would send, and thumbprints of its profile's certificates."""
     import asyncio
 
     from govbus.document.ids import Origin
@@ -96,14 +97,15 @@ def _place(
     if folder is not None:
         found = _folder_directory(folder, at_ms)
         if profile is not None:
-            return found, AgencyProfile.from_file(profile).origin
+            sender = AgencyProfile.from_file(profile)
+            return found, sender.origin, _thumbprints(sender)
         named = found.agreement(agreement) if agreement is not None else None
         if named is None:
             raise ConfigError(
                 "expected the name of an agreement of the folder, because nothing else says who sends",
                 remedy=f"name it with --agreement: {', '.join(sorted(found.agreements))}",
             )
-        return found, Origin(named.supplier, "main")
+        return found, Origin(named.supplier, "main"), None
     own = AgencyProfile.from_file(Path("agency.yaml") if profile is None else profile)
     transport = transport_of(Settings.from_environment(), client_id=str(own.agency))
     current = asyncio.run(read_directory(transport, own.authority_certificates())).current
@@ -113,7 +115,11 @@ def _place(
             remedy="check offline with --directory FOLDER",
         )
     current.require_current(at_ms)
-    return current, own.origin
+    return current, own.origin, _thumbprints(own)
+
+
+def _thumbprints(profile: AgencyProfile) -> frozenset[str]:
+    return frozenset(certificate.thumbprint for certificate in profile.certificates())
 
 
 def _folder_directory(folder: Path, at_ms: int) -> Directory:

@@ -51,6 +51,13 @@ def send(
     agreement: AgreementOption = None,
     ce_type: TypeOption = None,
     next_index: NextIndexOption = None,
+    officer: Annotated[
+        bool,
+        typer.Option(
+            "--officer",
+            help="Sign as the officer of the profile too. Without it the officer signs where package or agreement ask.",
+        ),
+    ] = False,
     wait: Annotated[bool, typer.Option(help="Wait for the receipt.")] = True,
     timeout_s: Annotated[
         float, typer.Option(min=0.1, help="How long to wait for the broker and the receipt.")
@@ -79,6 +86,7 @@ def send(
             agreement,
             ce_type,
             next_index,
+            officer=officer,
             wait=wait,
             timeout_s=timeout_s,
         )
@@ -94,6 +102,7 @@ async def _send(
     ce_type: str | None,
     next_index: int | None,
     *,
+    officer: bool,
     wait: bool,
     timeout_s: float,
 ) -> Receipt | None:
@@ -110,7 +119,8 @@ async def _send(
     origin = setup.profile.origin
     watch = ReceiptWatch(setup.transport, origin.agency, setup.directory)
     with setup.spool as spool:
-        outgoing, template = setup.builder(agreement_id, ce_type).build(text, at_ms=clock_ms())
+        builder = setup.builder(agreement_id, ce_type, is_officer_asked=officer)
+        outgoing, template = builder.build(text, at_ms=clock_ms())
         parts = SenderParts(spool, setup.signers, setup.transport, template, clock_ms, timeout_s)
         try:
             if wait:

@@ -6,6 +6,7 @@ outbox: main
 spool: main.spool                      # paths are relative to this file
 seal: {key: seal.key.pem, certificate: seal.cert.pem}
 twin: {key: twin.key.pem, certificate: twin.cert.pem}    # post-quantum, optional
+officer: {key: jane.key.pem, certificate: jane.cert.pem} # a person who answers for documents, optional
 authority: authority.cert.pem          # of the governing authority, which signs the directory
 ```
 
@@ -127,6 +128,8 @@ class AgencyProfile(_Model):
     """One key, or two while they are changed over."""
     twin: SealKeys = ()
     """A post-quantum key that signs everything the seal signs; two while they are changed over."""
+    officer: SealKeys = ()
+    """The key of a person, who signs each document by itself where its package, its agreement or its sender ask."""
     authority: Path
     """Certificates of the governing authority, got from it and not from the bus."""
     bounds: SpoolBounds = SpoolBounds()
@@ -172,7 +175,18 @@ class AgencyProfile(_Model):
             SignerUnavailableError: if a token is away.
         """
         kinds = [[key.signer(self.agency) for key in keys] for keys in (self.seal, self.twin) if keys]
-        return SigningKeys(self.agency, kinds)
+        officers = [key.signer(self.agency) for key in self.officer]
+        return SigningKeys(self.agency, kinds, officers=officers)
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """Return the certificates of all keys, which stay closed.
+
+        Raises:
+            ConfigError: if a file cannot be read or holds none.
+            UntrustedKeyError: if one of them is no certificate.
+        """
+        keys = (*self.seal, *self.twin, *self.officer)
+        return tuple(one for key in keys for one in read_certificates(key.certificate)[:1])
 
     def signers(self) -> list[Signer]:
         """Return the first seal, and the first twin where there is one; errors as for `signing_keys`."""
@@ -198,6 +212,6 @@ def _paths_below(folder: Path, profile: AgencyProfile) -> dict[str, object]:
     """Return every path of a profile as below a folder; absolute ones stay."""
     keys = {
         name: tuple(key.below(folder) for key in kinds)
-        for name, kinds in (("seal", profile.seal), ("twin", profile.twin))
+        for name, kinds in (("seal", profile.seal), ("twin", profile.twin), ("officer", profile.officer))
     }
     return {**keys, "spool": folder / profile.spool, "authority": folder / profile.authority}

@@ -15,6 +15,7 @@ from govbus.document.ids import AgencyId, Origin
 from govbus.document.record import Record
 from govbus.errors import ConfigError, MissingPartError, SchemaError, TransportError
 from govbus.routing.directory.model import Agreement, AgreementStatus, Directory, Package
+from govbus.routing.exchange_place import signature_policy
 from govbus.schemas.catalog import DocumentSchema
 from govbus.service.delivered import DeliveredReceipt, read_delivered
 from govbus.service.publisher import PublisherParts, SpoolPublisher
@@ -111,6 +112,7 @@ def document_template(
         category=package.data_category,
         access_level=package.access_level,
         schema=_newest_schema(directory, package),
+        signatures=signature_policy(package, agreement),
     )
 
 
