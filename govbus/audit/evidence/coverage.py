@@ -103,7 +103,10 @@ class Coverage:
             self._is_right(checkpoint)
             return
         opened = self._policy.open(
-            record.value or b"", self._origin, log_verifiers=self._keys.verifiers(self._origin)
+            record.value or b"",
+            self._origin,
+            log_verifiers=self._keys.verifiers(self._origin),
+            is_every_log_key_required=True,
         )
         if not self._is_right(opened.checkpoint):
             return
