@@ -15,7 +15,7 @@ from govbus.document.encoding import base64url
 from govbus.errors import GovbusError
 from govbus.signing.jws import DetachedSignature
 
-SIGNATURES_REMEMBERED_MAX = 10_000
+HEADERS_REMEMBERED_MAX = 10_000
 _PEM = "-----BEGIN CERTIFICATE-----"
 _LEVELS_MAX = 8
 
@@ -33,7 +33,8 @@ class CertificatePool:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self._used: set[str] = set()
-        self._by_signature: dict[bytes, str | None] = {}
+        self._seen: set[bytes] = set()
+        """Protected headers of signatures: those of one key and second are alike."""
 
     def take_directory(self, values: Iterable[bytes | None]) -> None:
         """Take the certificates in records of the directory, whoever wrote them."""
@@ -48,17 +49,19 @@ class CertificatePool:
     def use(self, signatures: Iterable[bytes]) -> None:
         """Take note of the certificates that signatures name."""
         for signature in signatures:
-            if signature not in self._by_signature:
-                if len(self._by_signature) >= SIGNATURES_REMEMBERED_MAX:
-                    self._by_signature.clear()
-                thumbprint = self._by_signature[signature] = _thumbprint(signature)
+            protected = signature.partition(b".")[0]
+            if protected not in self._seen:
+                if len(self._seen) >= HEADERS_REMEMBERED_MAX:
+                    self._seen.clear()
+                self._seen.add(protected)
+                thumbprint = _thumbprint(signature)
                 if thumbprint is not None:
                     self._used.add(thumbprint)
 
     def take_used(self) -> dict[str, bytes]:
         """Return the certificates used since the last call and their issuers, DER by thumbprint."""
         chosen = {one for one in self._used if one in self._known}
-        self._used, self._by_signature = set(), {}
+        self._used, self._seen = set(), set()
         level = chosen
         for _ in range(_LEVELS_MAX):
             issuers = {self._known[one].issuer for one in level}

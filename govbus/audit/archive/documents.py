@@ -28,6 +28,7 @@ from govbus.audit.archive.records import (
 from govbus.audit.archive.values import KeptValue, pack_value
 from govbus.document.decision import LogEntry
 from govbus.document.encoding import base64url, from_base64url
+from govbus.document.header_kind import DOCUMENT_HEADERS
 from govbus.document.record import BATCH, CONTENT_TYPE, PATH, SALT, SIGNATURE, STATEMENT, Headers, Record
 from govbus.errors import LogIntegrityError, MetadataError
 
@@ -73,68 +74,114 @@ def pack_document(record: Record, entry: LogEntry) -> tuple[bytes, bytes]:
     return content, pack_value(salts, record.value)
 
 
+class _Shape(NamedTuple):
+    """What records with the same header names in the same order share; numbers are places of headers."""
+
+    signed: tuple[int, ...]
+    """By name."""
+    statement: int
+    signatures: tuple[int, ...]
+    batch: int | None
+    path: int | None
+    others: tuple[int, ...]
+    order: bytes
+
+
+_shapes: dict[tuple[str, ...], _Shape | None] = {}
+_lines: dict[tuple[str, bytes], bytes] = {}
+_REMEMBERED_MAX = 4096
+"""A bus sees few combinations of header names, and few values of most headers."""
+_REMEMBERED_BYTES_MAX = 256
+"""Longer values are rare, and made again each time."""
+
+
 def _packed_document(record: Record, entry: LogEntry) -> bytes | None:
     """Return the frame of a document; None where the record is not one of which the entry keeps its part."""
-    signed: dict[str, bytes] = {}
-    govbus: dict[str, list[bytes]] = {STATEMENT: [], SALT: [], SIGNATURE: [], BATCH: [], PATH: []}
-    others: list[tuple[str, bytes]] = []
-    for name, value in record.headers:
-        if value is None or name in signed:  # type: ignore[redundant-expr]  # a stranger's header may be null
-            return None
-        if name in govbus:
-            govbus[name].append(value)
-        elif name == CONTENT_TYPE or name[:3] == "ce_":
-            signed[name] = value
-        else:
-            others.append((name, value))
-    if len(record.headers) > _HEADERS_MAX or len(govbus[SALT]) != 1:
+    headers = record.headers
+    names = tuple([name for name, _ in headers])
+    if names not in _shapes:
+        if len(_shapes) >= _REMEMBERED_MAX:
+            _shapes.clear()
+        _shapes[names] = _shape(names)
+    shape = _shapes[names]
+    values: list[bytes | None] = [value for _, value in headers]
+    if shape is None or None in values or not _is_in_entry(headers, shape, entry):
         return None
-    if not _is_in_entry(govbus, entry) or not all(map(_is_signed_name, signed)):
-        return None
-    names = sorted(signed)
-    lines = "".join([f"{name}:{base64url(signed[name])}\n" for name in names]).encode("ascii")
+    lines = b"".join([_line(*headers[place]) for place in shape.signed])
+    others = tuple([headers[place] for place in shape.others])
     return b"".join(
         (
             _START.pack(DocumentKind.DOCUMENT, record.timestamp_ms),
             pack_octets(record.key),
             pack_octets(lines),
-            pack_headers(tuple(others)),
-            _order(record.headers, names, govbus),
+            pack_headers(others),
+            shape.order,
         )
     )
 
 
-def _is_in_entry(govbus: dict[str, list[bytes]], entry: LogEntry) -> bool:
+def _is_in_entry(headers: Headers, shape: _Shape, entry: LogEntry) -> bool:
     """Return whether the entry holds exactly what the record's govbus headers say."""
+    batch = None if shape.batch is None else headers[shape.batch][1]
+    path = b"" if shape.path is None else headers[shape.path][1]
     return (
-        govbus[STATEMENT] == [entry.statement]
-        and tuple(govbus[SIGNATURE]) == entry.signatures
-        and govbus[BATCH] == ([] if entry.batch is None else [entry.batch])
-        and govbus[PATH] == ([entry.path] if entry.path else [])
+        headers[shape.statement][1] == entry.statement
+        and tuple([headers[place][1] for place in shape.signatures]) == entry.signatures
+        and batch == entry.batch
+        and path == entry.path
+        and (shape.path is None or path != b"")
     )
+
+
+def _shape(names: tuple[str, ...]) -> _Shape | None:
+    """Return what header names tell of a record; None where it is no document."""
+    places: dict[str, list[int]] = {STATEMENT: [], SALT: [], SIGNATURE: [], BATCH: [], PATH: []}
+    signed: dict[str, int] = {}
+    others: list[int] = []
+    for place, name in enumerate(names):
+        if name in places:
+            places[name].append(place)
+        elif name in signed:
+            return None
+        elif _is_signed_name(name):
+            signed[name] = place
+        elif name.startswith("ce_"):
+            return None
+        else:
+            others.append(place)
+    counts = {name: len(found) for name, found in places.items()}
+    if counts[STATEMENT] != 1 or counts[SALT] != 1 or counts[BATCH] > 1 or counts[PATH] > 1:
+        return None
+    if len(names) > _HEADERS_MAX:
+        return None
+    by_name = tuple(signed[name] for name in sorted(signed))
+    usual = [*by_name, *(place for found in places.values() for place in found), *others]
+    order = bytes(usual.index(place) for place in range(len(names)))
+    return _Shape(
+        signed=by_name,
+        statement=places[STATEMENT][0],
+        signatures=tuple(places[SIGNATURE]),
+        batch=next(iter(places[BATCH]), None),
+        path=next(iter(places[PATH]), None),
+        others=tuple(others),
+        order=b"" if usual == list(range(len(names))) else order,
+    )
+
+
+def _line(name: str, value: bytes) -> bytes:
+    """Return the line of a signed header; those that many documents share are made once."""
+    if name in DOCUMENT_HEADERS or len(value) > _REMEMBERED_BYTES_MAX:
+        return f"{name}:{base64url(value)}\n".encode("ascii")
+    line = _lines.get((name, value))
+    if line is None:
+        if len(_lines) >= _REMEMBERED_MAX:
+            _lines.clear()
+        line = _lines[name, value] = f"{name}:{base64url(value)}\n".encode("ascii")
+    return line
 
 
 def _is_signed_name(name: str) -> bool:
     return name == CONTENT_TYPE or _ATTRIBUTE.fullmatch(name) is not None
-
-
-def _order(headers: Headers, names: list[str], govbus: dict[str, list[bytes]]) -> bytes:
-    """Return the place of each header in the usual order; empty where they stand in it."""
-    places = {name: place for place, name in enumerate(names)}
-    place = len(names)
-    for name, values in govbus.items():
-        places[name] = place
-        place += len(values)
-    order = bytearray()
-    for name, _ in headers:
-        if name in places:
-            order.append(places[name])
-            if name == SIGNATURE:
-                places[name] += 1
-        else:
-            order.append(place)
-            place += 1
-    return b"" if order == bytes(range(len(order))) else bytes(order)
 
 
 def unpack_document(content: bytes) -> ArchivedDocument:
