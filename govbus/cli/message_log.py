@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from govbus.cli.key_options import PasswordFileOption
+
 if TYPE_CHECKING:
     from govbus.message_log.keys import LogKeys, LogPublicKeys
 
@@ -17,28 +19,40 @@ ED25519_KEY, ML_DSA_KEY = "log-ed25519.key.pem", "log-ml-dsa-44.key.pem"
 ED25519_PUBLIC, ML_DSA_PUBLIC = "log-ed25519.pub.pem", "log-ml-dsa-44.pub.pem"
 
 
+Ed25519Option = Annotated[
+    str,
+    typer.Option(
+        "--ed25519",
+        help="Where the Ed25519 key is, such as a pkcs11: URI. Default: in the folder. The ML-DSA-44 key is in the "
+        "folder always.",
+    ),
+]
+
+
 @app.command()
-def keys(folder: KeysArgument) -> None:
-    """Make the log's keys; auditors get the two public ones."""
-    import os
+def keys(folder: KeysArgument, ed25519: Ed25519Option = "", password_file: PasswordFileOption = None) -> None:
+    """Make the log's keys; auditors get the two public ones.
 
-    from govbus.errors import ConfigError
+    With a password file the private ones are encrypted. An Ed25519 key on a token is made before, with `govbus keys
+    generate`, and never leaves it.
+    """
     from govbus.message_log.keys import LogKeys
+    from govbus.service.keys.files import require_absent, write_new
+    from govbus.service.keys.opening import open_private_key
+    from govbus.service.keys.secrets import secret_from_file
+    from govbus.signing.issuing import private_key_pem
 
-    folder.mkdir(parents=True, exist_ok=True)
+    names = (ED25519_KEY, ML_DSA_KEY, ED25519_PUBLIC, ML_DSA_PUBLIC)
+    require_absent({f"new {name}": folder / name for name in names})
+    secret = secret_from_file(password_file)
     made = LogKeys.generate()
-    private = zip((ED25519_KEY, ML_DSA_KEY), made.to_pem(), strict=True)
-    public = zip((ED25519_PUBLIC, ML_DSA_PUBLIC), made.public.to_pem(), strict=True)
-    try:
-        for name, pem in private:
-            with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(pem)
-    except FileExistsError as err:
-        raise ConfigError(
-            f"{err.filename} exists", remedy="keys are never overwritten; name another folder"
-        ) from err
-    for name, pem in public:
-        (folder / name).write_bytes(pem)
+    if ed25519:
+        made = LogKeys.of(open_private_key(ed25519, secret=secret), made.ml_dsa_44)
+    else:
+        write_new(folder / ED25519_KEY, private_key_pem(made.ed25519, secret()), is_private=True)
+    write_new(folder / ML_DSA_KEY, private_key_pem(made.ml_dsa_44, secret()), is_private=True)
+    for name, pem in zip((ED25519_PUBLIC, ML_DSA_PUBLIC), made.public.to_pem(), strict=True):
+        write_new(folder / name, pem, is_private=False)
     typer.echo(f"wrote {folder}: keep *.key.pem with the log service, give *.pub.pem to auditors")
 
 
@@ -69,6 +83,8 @@ def serve(
     keys: Annotated[Path, typer.Option(help="Folder that `govbus log keys` made.", file_okay=False)],
     bus: BusOption,
     data: DataOption = None,
+    ed25519: Ed25519Option = "",
+    password_file: PasswordFileOption = None,
     witnesses: PolicyOption = None,
     http: Annotated[
         str,
@@ -93,7 +109,7 @@ def serve(
     settings = Settings.from_environment()
     telemetry.configure_logging()
     telemetry.serve_metrics(settings.metrics_port)
-    log_keys, bus_id = _private_keys(keys), AgencyId.from_text(bus)
+    log_keys, bus_id = _private_keys(keys, ed25519, password_file), AgencyId.from_text(bus)
     policy = read_policy(witnesses) if witnesses is not None else None
     place = HttpPlace.from_text(http) if http else None
     folder = data if data is not None else settings.data_folder / "log"
@@ -164,10 +180,18 @@ def status(
     typer.echo(found.to_json(clock_ms()) if json else found.to_text(clock_ms()))
 
 
-def _private_keys(folder: Path) -> LogKeys:
+def _private_keys(folder: Path, ed25519: str, password_file: Path | None) -> LogKeys:
     from govbus.message_log.keys import LogKeys
+    from govbus.service.keys.opening import open_private_key
+    from govbus.service.keys.secrets import secret_from_file
 
-    return LogKeys.from_pem(_read(folder / ED25519_KEY), _read(folder / ML_DSA_KEY))
+    secret = secret_from_file(password_file)
+    return LogKeys.of(
+        *(
+            open_private_key(reference, secret=secret)
+            for reference in (ed25519 or str(folder / ED25519_KEY), str(folder / ML_DSA_KEY))
+        )
+    )
 
 
 def _public_keys(folder: Path) -> LogPublicKeys:

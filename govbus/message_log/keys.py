@@ -50,6 +50,15 @@ class LogKeys:
             _loaded(lambda pem: serialization.load_pem_private_key(pem, password), pem)
             for pem in (ed25519_pem, ml_dsa_44_pem)
         )
+        return cls.of(ed25519, ml_dsa_44)
+
+    @classmethod
+    def of(cls, ed25519: object, ml_dsa_44: object) -> LogKeys:
+        """Take two private keys, wherever they lie.
+
+        Raises:
+            ConfigError: if one is of another algorithm.
+        """
         if not isinstance(ed25519, Ed25519PrivateKey) or not isinstance(ml_dsa_44, MLDSA44PrivateKey):
             raise _wrong_kind(ed25519, ml_dsa_44)
         return cls(ed25519, ml_dsa_44)

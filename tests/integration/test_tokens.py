@@ -308,3 +308,27 @@ def test_the_next_key_on_a_token_has_a_name_and_id_of_its_own(tokens, tmp_path, 
     (uri,) = {word for word in output.split() if word.startswith("pkcs11:") and "seal-2" in word}
     assert algorithm_of(open_private_key(uri)) is Algorithm.ED25519
     assert "tax.example/seal" == AgencyProfile.from_file(tmp_path / "agency.yaml").signers()[0].kid
+
+
+def test_the_logs_ed25519_key_may_lie_on_a_token(tokens, tmp_path):
+    """`log keys` takes a key on a token; what it signs verifies under the public key that auditors get."""
+    from govbus.cli import keys, message_log
+    from govbus.message_log.keys import LogPublicKeys
+
+    tokens.create("log")
+    uri = tokens.uri("log", "log", "%09")
+    _command(keys.app, "generate", uri, "--subject", "Log", "--csr", tmp_path / "unused.csr.pem")
+    password = tmp_path / "password"
+    password.write_text("open sesame\n")
+    _command(message_log.app, "keys", tmp_path / "log", "--ed25519", uri)
+    assert not (tmp_path / "log" / message_log.ED25519_KEY).exists()
+    private = message_log._private_keys(tmp_path / "log", uri, None)
+    pems = [
+        (tmp_path / "log" / name).read_bytes()
+        for name in (message_log.ED25519_PUBLIC, message_log.ML_DSA_PUBLIC)
+    ]
+    public = LogPublicKeys.from_pem(*pems)
+    message = b"checkpoint\n"
+    public.ed25519.verify(private.ed25519.sign(message), message)
+    with pytest.raises(ConfigError, match="never overwritten"):
+        _command(message_log.app, "keys", tmp_path / "log", "--password-file", password)
