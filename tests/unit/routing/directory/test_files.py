@@ -267,9 +267,7 @@ MISTAKES = {
         "is bound to bus.example already",
     ),
     "agency twice": (
-        lambda f: f.update(
-            {"agencies/again.yaml": f[SEAL].split(b"certificates:")[0]}
-        ),
+        lambda f: f.update({"agencies/again.yaml": f[SEAL].split(b"certificates:")[0]}),
         f"{SEAL}: id: stands twice",
     ),
     "no agency for the bus": (
@@ -337,3 +335,70 @@ def test_anchor_that_is_no_authority(files):
 
     with pytest.raises(DirectoryError, match="was not issued by an anchor"):
         build(files)
+
+
+def chained(files):
+    """Give the civil registry a certificate by an authority under the root, and return that authority."""
+    root = CertificateAuthority.create("Second root", at_ms=AT_MS - DAY_MS, path_length=1)
+    middle = root.intermediate("Middle", not_before_ms=AT_MS, not_after_ms=AT_MS + 9 * DAY_MS)
+    seal = middle.issue("seal", not_before_ms=AT_MS, not_after_ms=AT_MS + 9 * DAY_MS)
+    files |= {
+        "certificates/second.pem": root.certificate_pem,
+        "certificates/middle.pem": middle.certificate_pem,
+        "certificates/own.pem": seal.certificate_pem + seal.key_pem,
+    }
+    anchors = yaml.safe_load(files["bus.yaml"])["anchors"]
+    change(files, "bus.yaml", anchors=[*anchors, "certificates/second.pem"])
+    line = {"file": "certificates/own.pem", "chain": ["certificates/middle.pem"]}
+    change(files, SEAL, certificates=[line])
+    return seal
+
+
+def test_certificates_between(files):
+    """A certificate may lead to its anchor through others, which are published with it."""
+    seal = chained(files)
+    trusted = build(files).certificate(Certificate.from_pem(seal.certificate_pem).thumbprint)
+    assert ["CN=Middle", "CN=Second root"] == [one.subject for one in trusted.issuers]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (
+            lambda f: change(f, SEAL, certificates=[{"file": "certificates/own.pem"}]),
+            "certificates.0: certificate CN=seal was not issued by an anchor of the bus (SEC-6)",
+        ),
+        (
+            lambda f: f.pop("certificates/middle.pem"),
+            "certificates.0.chain.0: there is no file certificates/middle.pem in the folder",
+        ),
+        (
+            lambda f: f.update({"certificates/middle.pem": b"x"}),
+            "certificates.0.chain.0: certificates/middle.pem: expected a PEM certificate (SEC-6)",
+        ),
+    ],
+    ids=["left out", "no file", "no certificate"],
+)
+def test_mistakes_in_a_chain(files, spoil, expected):
+    """What is wrong with a certificate between is told where it is named."""
+    chained(files)
+    spoil(files)
+    assert [f"{SEAL}: {expected}"] == [str(one) for one in DirectoryFiles(files, at_ms=AT_MS).problems]
+
+
+def test_revocation_policy(files):
+    """A bus that says nothing wants the status of certificates that declare it; otherwise it is as it says."""
+    assert ("declared", 24) == (build(files).revocation.mode, build(files).revocation.grace_hours)
+    change(files, "bus.yaml", revocation={"mode": "required", "grace_hours": 4})
+    assert ("required", 4) == (build(files).revocation.mode, build(files).revocation.grace_hours)
+
+
+@pytest.mark.parametrize(
+    "policy", [{"mode": "sometimes"}, {"grace_hours": -1}, {"grace_hours": 721}, {"hours": 1}]
+)
+def test_mistakes_in_a_revocation_policy(files, policy):
+    """Whatever else it says is a finding of the rule."""
+    change(files, "bus.yaml", revocation=policy)
+    (problem,) = DirectoryFiles(files, at_ms=AT_MS).problems
+    assert str(problem).startswith(f"bus.yaml: revocation.{next(iter(policy))}: ")
+    assert "SEC-11" == problem.rule
