@@ -9,6 +9,7 @@ from govbus.document import topics
 from govbus.errors import ConfigError, TransportConfigError
 from govbus.service.directory.follower import DirectoryFollower
 from govbus.service.directory.publishing import read_certificates
+from govbus.service.keys.expiry import watch_certificates
 from govbus.service.processes import clock_ms
 from govbus.service.revocations.following import RevocationFollower
 from govbus.service.router.router_service import RouterService
@@ -17,19 +18,6 @@ from govbus.service.router.state import RouterState
 from govbus.settings import RouterSettings
 from govbus.signing.signer import KeySigner
 from govbus.transport.base import Transport, partition_counts
-
-
-def read_signer(key_file: Path, certificate_file: Path, *, kid: str) -> KeySigner:
-    """Read a signer from two PEM files.
-
-    Raises:
-        ConfigError: if a file cannot be read, or they do not belong together.
-    """
-    try:
-        key_pem, certificate_pem = key_file.read_bytes(), certificate_file.read_bytes()
-    except OSError as err:
-        raise ConfigError(f"{err.filename} cannot be read: {err.strerror}") from err
-    return KeySigner.from_pem(key_pem, certificate_pem, kid=kid)
 
 
 async def log_partition_count(transport: Transport) -> int:
@@ -80,6 +68,7 @@ async def run_router(
     )
     revocations = RevocationFollower(transport)
     state = RouterState(data_folder / "history.db", documents_max=settings.history_documents_max)
+    watching = asyncio.create_task(watch_certificates([[signer]], clock_ms))
     try:
         await follower.start()
         await revocations.start()
@@ -104,6 +93,8 @@ async def run_router(
         )
         await service.run(stopping)
     finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
         await revocations.stop()
         await follower.stop()
         state.close()
