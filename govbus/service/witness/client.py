@@ -6,12 +6,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
 import aiohttp
+import structlog
 
 from govbus.errors import NoteError, WitnessConflictError, WitnessError
 from govbus.message_log.cosignature import CosignatureVerifier, WitnessVerifier, cosigned_at_s
 from govbus.message_log.note import NOTE_BYTES_MAX, Note, NoteSignature
 from govbus.message_log.policy import Policy
 from govbus.message_log.witness import AddCheckpoint, SignSubtree, parse_signature_lines, parse_size
+
+logger = structlog.get_logger(__name__)
 
 TIMEOUT_S = 10.0
 """For one request as a whole: a witness verifies two signatures and writes one row."""
@@ -96,6 +99,13 @@ class WitnessClient:
             try:
                 return await self.add_checkpoint(known_size, proof, note)
             except WitnessConflictError as err:
+                if err.size < known_size:
+                    logger.error(
+                        "a witness stands at a smaller size than it was known to: was its memory put back?",
+                        url=self.url,
+                        size=err.size,
+                        known_size=known_size,
+                    )
                 if err.size > size or err.size == known_size or attempt == CONFLICTS_MAX:
                     raise
                 known_size = err.size

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+from structlog.testing import capture_logs
 
 from govbus.errors import WitnessConflictError, WitnessError
 from govbus.message_log.checkpoint import Checkpoint
@@ -150,6 +151,22 @@ async def test_conflicts_end(client, other_side, log, lines):
         with pytest.raises(WitnessConflictError):
             await client.cosign(log.note(5), 5, 0, proof_of)
         assert len(other_side.requests) <= 3
+
+
+async def test_a_witness_that_went_back_is_told(client, other_side, log, lines):
+    """A witness that stands at less than it is known to have cosigned is proven to from there, and is told about."""
+
+    async def proof_of(size):
+        return log.proof(size, 5)
+
+    other_side.answers = [(409, "3\n"), (200, _text(lines))]
+    with capture_logs() as told:
+        assert 2 == len(await client.cosign(log.note(5), 5, 4, proof_of))
+    assert [("error", 3, 4)] == [(one["log_level"], one["size"], one["known_size"]) for one in told]
+    other_side.answers = [(409, "4\n"), (200, _text(lines))]
+    with capture_logs() as told:
+        await client.cosign(log.note(5), 5, 3, proof_of)
+    assert [] == told
 
 
 async def test_no_answer(client, other_side, session, keys, log, lines):
