@@ -99,17 +99,20 @@ class WitnessClient:
             try:
                 return await self.add_checkpoint(known_size, proof, note)
             except WitnessConflictError as err:
-                if err.size < known_size:
-                    logger.error(
-                        "a witness stands at a smaller size than it was known to: was its memory put back?",
-                        url=self.url,
-                        size=err.size,
-                        known_size=known_size,
-                    )
+                self._tell_if_it_went_back(known_size, err.size)
                 if err.size > size or err.size == known_size or attempt == CONFLICTS_MAX:
                     raise
                 known_size = err.size
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _tell_if_it_went_back(self, known_size: int, size: int) -> None:
+        if size < known_size:
+            logger.error(
+                "a witness stands at a smaller size than it was known to: was its memory put back?",
+                url=self.url,
+                size=size,
+                known_size=known_size,
+            )
 
     async def sign_subtree(
         self, start: int, end: int, root: bytes, proof: Sequence[bytes], note: str
