@@ -1,5 +1,7 @@
 """Key references: RFC 7512 and file: URIs, and what must not stand in them."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +91,19 @@ def test_a_token_reference_is_written_as_it_is_read(token, serial, maker, model,
 def test_a_file_reference_is_written_as_it_is_read():
     """The text of a file reference reads as the same file."""
     assert FileKey("keys/seal.pem") == parse_key_reference(str(FileKey("keys/seal.pem")))
+
+
+def test_the_references_of_the_specification_are_what_it_says():
+    """Each line of the specification's example reads as the key that stands beside it."""
+    page = Path(__file__).parents[3] / "docs" / "specs" / "signatures.md"
+    block = page.read_text().split("## Key references")[1].split("```")[1]
+    pin = {"file": "file:/run/secrets/pin", "env": "env:HSM_PIN"}
+    expected = [
+        FileKey("seal.key.pem"),
+        FileKey("seal.key.pem"),
+        FileKey("/etc/govbus/seal.key.pem"),
+        FileKey("/etc/govbus/seal.key.pem"),
+        TokenKey("/usr/lib/p11.so", "tax", label="seal", pin_source=pin["file"]),
+        TokenKey("/usr/lib/p11.so", serial="0042", id=b"\x01\xff", pin_source=pin["env"]),
+    ]
+    assert expected == [parse_key_reference(line.split()[0]) for line in block.strip().splitlines()]
