@@ -10,7 +10,7 @@ from govbus.errors import UntrustedKeyError
 from govbus.routing.decide import decide
 from govbus.routing.history import MemoryHistory
 from govbus.routing.trust.policy import RevocationMode
-from govbus.routing.trust.status import RevocationRecords
+from govbus.routing.trust.status import Known, RevocationRecords
 from govbus.testing import example_keys
 from govbus.testing.example_bus import BASE_AT_MS, TAX, ExampleBus
 from govbus.testing.example_documents import make_record
@@ -96,3 +96,35 @@ def test_revocation_is_never_forgotten(words):
         known = records.known_of(trusted.certificate, trusted.issuers[0], count).revoked_ms
         assert before is None or (known is not None and known <= before)
         before = known
+
+
+SEEDS = (word("list", 0, 1, 0, x509.ReasonFlags.key_compromise), word("response", 0, 1, None, None))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    octets=st.one_of(
+        st.binary(max_size=200),
+        st.builds(
+            lambda seed, at, bits, cut: (
+                seed[: at % len(seed)] + bytes([seed[at % len(seed)] ^ bits]) + seed[at % len(seed) + 1 :]
+            )[: len(seed) - cut],
+            st.sampled_from(SEEDS),
+            st.integers(0, 10_000),
+            st.integers(0, 255),
+            st.sampled_from([0, 0, 0, 1, 40]),
+        ),
+    )
+)
+def test_hostile_material(octets):
+    """Whatever is published is refused by name or read, and only an authority's own word says anything."""
+    directory, _ = bus("required")
+    trusted = directory.certificates[example_keys.signer(TAX.text).certificate.thumbprint]
+    records = RevocationRecords()
+    try:
+        records.add(octets)
+    except UntrustedKeyError as err:
+        assert "SEC-11" == err.rule
+    known = records.known_of(trusted.certificate, trusted.issuers[0], 1)
+    assert 1 == records.count
+    assert octets in SEEDS or known == Known()

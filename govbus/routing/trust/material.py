@@ -70,13 +70,10 @@ class Material:
 
     def __init__(self, der: bytes) -> None:
         self.der = der
+        self.digest = hashlib.sha256(der).hexdigest()
+        """Hex SHA-256 of its octets: the key of its record."""
         self._verified: dict[str, str] = {}
         """By the issuer's thumbprint, why it does not hold; empty where it does."""
-
-    @property
-    def digest(self) -> str:
-        """Hex SHA-256 of its octets: the key of its record."""
-        return hashlib.sha256(self.der).hexdigest()
 
     def verify(self, issuer: Certificate) -> None:
         """Check that it is the issuer's word.
@@ -135,7 +132,12 @@ class RevocationList(Material):
 
     def is_about(self, issuer: Certificate) -> bool:
         """See `Material.is_about`."""
-        return self.issuer_name == parsed_of(issuer).subject.public_bytes()
+        return self.issuer_name == facts_of(issuer).name
+
+    def share_entries(self, before: RevocationList) -> None:
+        """Keep no entries of its own where those of the list before are the same, as they are most of the time."""
+        if self._entries == before._entries:
+            self._entries = before._entries
 
     def revoked_ms(self, serial: int) -> int | None:
         """Return since when the certificate with a serial number is revoked, None where the list does not name it."""
@@ -144,10 +146,10 @@ class RevocationList(Material):
 
     def status_of(self, subject: Certificate, issuer: Certificate) -> Status | None:  # noqa: ARG002  # in `verify`
         """See `Material.status_of`."""
-        parsed = parsed_of(subject)
-        if self.issuer_name != parsed.issuer.public_bytes() or not self._scope.covers(parsed):
+        facts = facts_of(subject)
+        if self.issuer_name != facts.issuer_name or not self._scope.covers(facts):
             return None
-        entry = self._entries.get(parsed.serial_number)
+        entry = self._entries.get(facts.serial)
         if entry is None:
             return Status(Saying.GOOD, self.this_update_ms, self.next_update_ms)
         revoked_ms, reason = entry
@@ -203,7 +205,7 @@ class OcspResponse(Material):
         """See `Material.status_of`; of several answers about one certificate, the last made counts."""
         answers = [
             _status_of(single)
-            for single in self._singles.get(parsed_of(subject).serial_number, ())
+            for single in self._singles.get(facts_of(subject).serial, ())
             if _names(single, issuer)
         ]
         return max(answers, key=lambda one: one.this_update_ms) if answers else None
@@ -283,6 +285,35 @@ def _parsed(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
 
 
+class Facts(NamedTuple):
+    """What is looked up in a certificate for every record about it."""
+
+    name: bytes
+    """Of its subject, DER."""
+    issuer_name: bytes
+    serial: int
+    is_authority: bool
+    places: frozenset[str]
+    """Where its list is to be had."""
+
+
+def facts_of(certificate: Certificate) -> Facts:
+    """Return what is looked up in a certificate, read once."""
+    return _facts(certificate.der)
+
+
+@functools.lru_cache(maxsize=4096)
+def _facts(der: bytes) -> Facts:
+    parsed = _parsed(der)
+    return Facts(
+        parsed.subject.public_bytes(),
+        parsed.issuer.public_bytes(),
+        parsed.serial_number,
+        _is_authority(parsed),
+        frozenset(list_places(parsed)),
+    )
+
+
 class _Scope(NamedTuple):
     """Which of the issuer's certificates a list is about (RFC 5280 section 5.2.5)."""
 
@@ -291,12 +322,12 @@ class _Scope(NamedTuple):
     places: frozenset[str] = frozenset()
     """Distribution points that the list is a part for; empty where it is for all."""
 
-    def covers(self, certificate: x509.Certificate) -> bool:
-        if self.is_users_only or self.is_authorities_only:
-            is_authority = _is_authority(certificate)
-            if is_authority is self.is_users_only:
-                return False
-        return not self.places or not self.places.isdisjoint(list_places(certificate))
+    def covers(self, certificate: Facts) -> bool:
+        if self.is_users_only and certificate.is_authority:
+            return False
+        if self.is_authorities_only and not certificate.is_authority:
+            return False
+        return not self.places or not self.places.isdisjoint(certificate.places)
 
 
 def list_places(certificate: x509.Certificate) -> list[str]:

@@ -23,6 +23,7 @@ from govbus.routing.trust.material import (
     RevocationList,
     Saying,
     Status,
+    facts_of,
     list_places,
     parsed_of,
     read_material,
@@ -139,17 +140,25 @@ class RevocationRecords:
             self._changes[key] = (end, changes)
         return changes[bisect_right(changes, count, key=lambda change: change.records) - 1].known
 
-    def words_about(self, subject: Certificate) -> Sequence[tuple[int, Material]]:
-        """Return the material that may be about a certificate, with its place in the order, from 1; unverified."""
-        parsed = parsed_of(subject)
+    def words_about(self, subject: Certificate, looked: int = 0) -> Sequence[tuple[int, Material]]:
+        """Return the material that may be about a certificate, with its place in the order; unverified.
+
+        Args:
+            subject: the certificate.
+            looked: only what comes after so many records.
+        """
+        facts = facts_of(subject)
         found: list[tuple[int, Material]] = []
-        found += self._lists.get(parsed.issuer.public_bytes(), ())
-        found += self._responses.get(parsed.serial_number, ())
-        return sorted(found, key=lambda one: one[0])
+        for known in (self._lists.get(facts.issuer_name, ()), self._responses.get(facts.serial, ())):
+            found += known[bisect_right(known, looked, key=_place) :]
+        return sorted(found, key=_place)
 
     def _index(self, number: int, material: Material) -> None:
         if isinstance(material, RevocationList):
-            self._lists.setdefault(material.issuer_name, []).append((number, material))
+            known = self._lists.setdefault(material.issuer_name, [])
+            if known:
+                material.share_entries(known[-1][1])
+            known.append((number, material))
         elif isinstance(material, OcspResponse):
             for serial in material.serials:
                 self._responses.setdefault(serial, []).append((number, material))
@@ -158,9 +167,9 @@ class RevocationRecords:
         self, subject: Certificate, issuer: Certificate, known: Known, looked: int, end: int
     ) -> list[_Change]:
         changes = []
-        for number, material in self.words_about(subject):
-            if not looked < number <= end:
-                continue
+        for number, material in self.words_about(subject, looked):
+            if number > end:  # came in the meantime, by another thread
+                break
             status = self._said(material, subject, issuer, number)
             if status is not None:
                 known = _with(known, status)
@@ -187,13 +196,17 @@ class RevocationRecords:
         serial = response.responder_serial
         if serial is None:
             return
-        for place, one in self._lists.get(parsed_of(issuer).subject.public_bytes(), ()):
+        for place, one in self._lists.get(facts_of(issuer).name, ()):
             revoked_ms = one.revoked_ms(serial)
             if place < number and revoked_ms is not None and revoked_ms <= response.produced_ms:
                 one.verify(issuer)
                 raise UntrustedKeyError(
                     "the responder was revoked", rule="SEC-11", field="govbus.revocations"
                 )
+
+
+def _place(one: tuple[int, Material]) -> int:
+    return one[0]
 
 
 def _with(known: Known, status: Status) -> Known:
