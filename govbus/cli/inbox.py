@@ -64,6 +64,7 @@ def show(
     from govbus.errors import MissingPartError
     from govbus.service.delivered import DeliveredDocument, DeliveredReceipt, read_delivered
     from govbus.service.directory.publishing import read_certificates, read_directory
+    from govbus.service.revocations.following import read_state
     from govbus.service.scanning import scan
     from govbus.service.tracing import inbox_of
     from govbus.service.wiring import transport_of
@@ -84,7 +85,8 @@ def show(
     reader = asyncio.run(read_directory(transport, read_certificates(Path(authority.name))))
     if reader.current is None:
         raise MissingPartError("no directory has been published under this authority")
-    delivered = read_delivered(record, reader.current, VerifiedSignatures())
+    known = asyncio.run(read_state(transport))
+    delivered = read_delivered(record, reader.current, VerifiedSignatures(), known)
     for name, value in record.headers:
         if name.startswith("ce_") or name in {"content-type", "gb-stmt", "gb-route"}:
             typer.echo(f"{name}: {value.decode('utf-8', 'replace').rstrip()}")

@@ -15,7 +15,7 @@ from govbus.errors import (
     TransportError,
     UntrustedKeyError,
 )
-from govbus.routing.trust.status import RevocationRecords, RevocationState
+from govbus.routing.trust.status import NOTHING_KNOWN, RevocationRecords, RevocationState
 from govbus.transport.base import Subscriber, TopicPartition, Transport, partition_counts
 
 logger = structlog.get_logger(__name__)
@@ -160,3 +160,16 @@ async def read_revocations(transport: Transport) -> RevocationRecords:
     finally:
         await follower.stop()
     return follower.records
+
+
+async def read_state(transport: Transport) -> RevocationState:
+    """Return what is known from the whole topic; nothing where a bus has none.
+
+    Raises:
+        LogIntegrityError: if records were taken from it.
+        TransportError: if the broker fails.
+    """
+    try:
+        return (await read_revocations(transport)).state()
+    except TransportConfigError:
+        return NOTHING_KNOWN

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from govbus.document import topics
 from govbus.errors import LogIntegrityError, TransportConfigError, TransportError
 from govbus.service.revocations import following
-from govbus.service.revocations.following import RevocationFollower, read_revocations
+from govbus.service.revocations.following import RevocationFollower, read_revocations, read_state
 from govbus.transport.base import OutRecord
 from govbus.transport.memory import MemoryTransport
 from tests.unit.service.revocations.conftest import create_topic
@@ -95,3 +95,10 @@ async def test_broker_that_is_away_for_a_while(transport, site, monkeypatch):
     await publish(transport, b"noise")
     await until(lambda: follower.state.count == 2)
     await follower.stop()
+
+
+async def test_state_of_the_whole_topic(transport, site):
+    """Whoever reads one document goes by all there is; a bus without the topic has nothing."""
+    await publish(transport, site.list())
+    assert 1 == (await read_state(transport)).count
+    assert 0 == (await read_state(MemoryTransport())).count
