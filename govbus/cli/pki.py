@@ -90,7 +90,13 @@ def issue(
     role: Annotated[str, typer.Option(help="seal: an agency's, by machine; officer: a person's.")] = "seal",
     subject: Annotated[str, typer.Option(help="Common name. Default: what the request says.")] = "",
     organisation: Annotated[str, typer.Option(help="Organisation that goes with --subject.")] = "",
-    days: Annotated[int, typer.Option(min=1, help="How long it is valid.")] = 730,
+    days: Annotated[int, typer.Option(min=1, help="How long it is valid from now on.")] = 730,
+    valid_from: Annotated[
+        str,
+        typer.Option(
+            help="First valid moment, such as 2027-03-01T12:00:00.000Z, for documents that wait. Default: now."
+        ),
+    ] = "",
     algorithm: Annotated[str, typer.Option(help="Of the fresh key, where there is no request.")] = "Ed25519",
     key: Annotated[
         Path | None, typer.Option(help="Where the fresh key goes, where there is no request.", dir_okay=False)
@@ -105,6 +111,7 @@ def issue(
 ) -> None:
     """Issue a certificate for a signing request, or with a fresh key (for tests: a key is best made by its owner)."""
     from govbus.cli.keys import algorithm_of_name, new_secret
+    from govbus.document.encoding import time_ms_from_text
     from govbus.errors import ConfigError
     from govbus.service.keys.files import require_absent, write_new
     from govbus.service.keys.making import KeyPlan, make_key
@@ -132,6 +139,7 @@ def issue(
         secret=secret_from_file(password_file),
         subject=subject,
         organisation=organisation,
+        from_ms=time_ms_from_text(valid_from) if valid_from else None,
     )
     write_new(certificate, pem, is_private=False)
     typer.echo(f"issued {certificate}: give it to the governing authority, for the directory")

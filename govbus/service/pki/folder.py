@@ -162,11 +162,27 @@ class AuthorityFolder:
         secret: Secret = no_secret,
         subject: str = "",
         organisation: str = "",
+        from_ms: int | None = None,
     ) -> bytes:
-        """Answer a signing request and return the certificate, PEM; errors as for the authority's own."""
+        """Answer a signing request and return the certificate, PEM.
+
+        Args:
+            request: PEM or DER.
+            role: what the key is to sign.
+            days: how long it is valid from now on.
+            at_ms: now, milliseconds since 1970.
+            secret: password of the authority's key.
+            subject: common name to use instead of the request's name.
+            organisation: goes with `subject`.
+            from_ms: first valid moment; None is a little before now.
+
+        Raises:
+            ConfigError: if it is no request, or something cannot be read or written.
+            AlgorithmError: if the key is outside the pinned list (rule SEC-4).
+        """
         certificate = self.authority(secret).issue_for_request(
             request,
-            not_before_ms=at_ms - CLOCK_TOLERANCE_MS,
+            not_before_ms=at_ms - CLOCK_TOLERANCE_MS if from_ms is None else from_ms,
             not_after_ms=at_ms + days * DAY_MS,
             role=role,
             subject=subject,

@@ -160,6 +160,16 @@ def test_an_officer_with_a_fresh_key(tmp_path, ca):
     assert (False, True) == (usage.digital_signature, usage.content_commitment)
 
 
+def test_a_certificate_that_begins_earlier(profile, ca):
+    """The first valid moment can be given, for documents that wait for a key that was good then."""
+    run(
+        pki.app, "issue", ca, "--csr", profile.parent / "seal.csr.pem", "--out", profile.parent / "early.cert.pem",
+        "--valid-from", "2026-01-02T03:04:05.000Z",
+    )  # fmt: skip
+    certificate = x509.load_pem_x509_certificate((profile.parent / "early.cert.pem").read_bytes())
+    assert "2026-01-02T03:04:05+00:00" == certificate.not_valid_before_utc.isoformat()
+
+
 @pytest.mark.parametrize(
     ("options", "what"),
     [
