@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,11 @@ from govbus.errors import ConfigError, NoteError
 from govbus.message_log.cosignature import CosignatureSigner, Ed25519CosignatureSigner
 from govbus.message_log.keys import LogKeys
 from govbus.message_log.note import parse_vkey, require_key_name
+from govbus.service.keys.files import require_absent, write_new
+from govbus.service.keys.opening import open_private_key
+from govbus.service.keys.secrets import Secret, no_secret
 from govbus.service.witness.store import WitnessStore
+from govbus.signing.issuing import private_key_pem
 
 ED25519_KEY, ML_DSA_KEY = "witness-ed25519.key.pem", "witness-ml-dsa-44.key.pem"
 VERIFIER_KEYS = "witness.vkey"
@@ -53,60 +56,85 @@ class WitnessKeys:
         return f"WitnessKeys({self.name!r})"
 
 
-def make_witness(folder: Path, name: str) -> WitnessKeys:
+def make_witness(folder: Path, name: str, *, ed25519: str = "", secret: Secret = no_secret) -> WitnessKeys:
     """Make keys and an empty memory in a folder.
 
+    Args:
+        folder: of this witness alone.
+        name: key name.
+        ed25519: reference to an Ed25519 key that exists, such as one on a token, instead of a new file.
+        secret: password of the files, or PIN of the token.
+
     Raises:
-        ConfigError: if the name is no key name, or the folder holds a witness.
+        ConfigError: if the name is no key name, the folder holds a witness, or the key cannot be used.
     """
     try:
         require_key_name(name)
     except NoteError as err:
         raise ConfigError(f"{name[:80]!r} cannot be the name of a witness: {err.message}") from err
-    folder.mkdir(parents=True, exist_ok=True)
-    made = LogKeys.generate()
-    keys = _named(name, made)
-    for file, pem in zip((ED25519_KEY, ML_DSA_KEY), made.to_pem(), strict=True):
-        _write_new(folder / file, pem)
-    _write_new(folder / VERIFIER_KEYS, "".join(f"{vkey}\n" for vkey in keys.vkeys).encode("utf-8"))
+    files = (VERIFIER_KEYS, MEMORY, ML_DSA_KEY, *(() if ed25519 else (ED25519_KEY,)))
+    require_absent({f"new {file}": folder / file for file in files})
+    pair = LogKeys.generate()
+    if ed25519:
+        pair = LogKeys.of(open_private_key(ed25519, secret=secret), pair.ml_dsa_44)
+    else:
+        write_new(folder / ED25519_KEY, private_key_pem(pair.ed25519, secret()), is_private=True)
+    write_new(folder / ML_DSA_KEY, private_key_pem(pair.ml_dsa_44, secret()), is_private=True)
+    keys = _named(name, pair)
+    lines = "".join(f"{vkey}\n" for vkey in keys.vkeys)
+    write_new(folder / VERIFIER_KEYS, lines.encode("utf-8"), is_private=False)
     WitnessStore.make(folder / MEMORY, keys.vkeys).close()
     return keys
 
 
-def read_witness(folder: Path) -> WitnessKeys:
-    """Read the keys that `make_witness` wrote.
+def read_verifier_keys(folder: Path) -> tuple[str, tuple[str, ...]]:
+    """Return name and verifier keys of a witness, without its private ones.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    path = folder / VERIFIER_KEYS
+    try:
+        vkeys = tuple(path.read_text("utf-8").splitlines())
+        names = {parse_vkey(vkey)[0] for vkey in vkeys}
+    except (OSError, UnicodeDecodeError, NoteError) as err:
+        raise ConfigError(
+            f"{path} cannot be read", remedy="make a witness with `govbus witness keys`"
+        ) from err
+    if len(names) != 1:
+        raise ConfigError(f"{path} does not hold the verifier keys of one witness")
+    return names.pop(), vkeys
+
+
+def read_witness(folder: Path, *, ed25519: str = "", secret: Secret = no_secret) -> WitnessKeys:
+    """Read the keys that `make_witness` wrote; arguments as there.
 
     Raises:
         ConfigError: if one cannot be read, or private and verifier keys do not belong together.
+        SignerUnavailableError: if the token is away.
     """
-    try:
-        vkeys = (folder / VERIFIER_KEYS).read_text("utf-8").splitlines()
-        pair = LogKeys.from_pem((folder / ED25519_KEY).read_bytes(), (folder / ML_DSA_KEY).read_bytes())
-    except (OSError, UnicodeDecodeError) as err:
-        raise ConfigError(
-            f"the keys of the witness in {folder} cannot be read",
-            remedy="make them with `govbus witness keys`",
-        ) from err
-    try:
-        keys = _named(parse_vkey(vkeys[0])[0], pair) if vkeys else None
-    except NoteError:
-        keys = None
-    if keys is None or list(keys.vkeys) != vkeys:
-        raise ConfigError(
-            f"{folder / VERIFIER_KEYS} does not hold the verifier keys of the private keys beside it"
+    name, vkeys = read_verifier_keys(folder)
+    pair = LogKeys.of(
+        *(
+            open_private_key(reference, secret=secret)
+            for reference in (ed25519 or str(folder / ED25519_KEY), str(folder / ML_DSA_KEY))
         )
+    )
+    keys = _named(name, pair)
+    if keys.vkeys != vkeys:
+        raise ConfigError(f"{folder / VERIFIER_KEYS} does not hold the verifier keys of these private keys")
     return keys
 
 
-def open_memory(folder: Path, keys: WitnessKeys) -> WitnessStore:
-    """Open the memory of these keys.
+def open_memory(folder: Path, vkeys: tuple[str, ...]) -> WitnessStore:
+    """Open the memory of the keys with these verifier keys.
 
     Raises:
         ConfigError: if it is missing or of other keys.
     """
     store = WitnessStore(folder / MEMORY)
     try:
-        store.require_keys(keys.vkeys)
+        store.require_keys(vkeys)
     except ConfigError:
         store.close()
         raise
@@ -115,15 +143,3 @@ def open_memory(folder: Path, keys: WitnessKeys) -> WitnessStore:
 
 def _named(name: str, keys: LogKeys) -> WitnessKeys:
     return WitnessKeys(CosignatureSigner(name, keys.ml_dsa_44), Ed25519CosignatureSigner(name, keys.ed25519))
-
-
-def _write_new(path: Path, octets: bytes) -> None:
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(octets)
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError as err:
-        raise ConfigError(f"{path} exists", remedy="keys are never overwritten; name another folder") from err
-    except OSError as err:
-        raise ConfigError(f"{path} cannot be written: {err.strerror}") from err

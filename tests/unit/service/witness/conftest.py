@@ -57,6 +57,6 @@ def keys(tmp_path):
 
 @pytest.fixture
 def store(tmp_path, keys):
-    memory = open_memory(tmp_path / "witness", keys)
+    memory = open_memory(tmp_path / "witness", keys.vkeys)
     yield memory
     memory.close()

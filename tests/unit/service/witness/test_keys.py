@@ -54,8 +54,35 @@ def test_name_that_is_none(tmp_path, name):
 def test_missing_file(tmp_path, keys, file):
     """A folder that lacks one of its files is no witness."""
     (tmp_path / "witness" / file).unlink()
-    with pytest.raises(ConfigError, match="govbus witness keys"):
+    with pytest.raises(ConfigError, match=f"{file} cannot be read"):
         read_witness(tmp_path / "witness")
+
+
+def test_encrypted_keys(tmp_path):
+    """With a password both private files are encrypted, and read with that password only."""
+    folder = tmp_path / "witness"
+    made = make_witness(folder, "court.example/witness", secret=lambda: b"secret")
+
+    assert made.vkeys == read_witness(folder, secret=lambda: b"secret").vkeys
+    for name in (ED25519_KEY, ML_DSA_KEY):
+        assert (folder / name).read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    for secret in (lambda: None, lambda: b"other"):
+        with pytest.raises(ConfigError):
+            read_witness(folder, secret=secret)
+
+
+def test_ed25519_key_elsewhere(tmp_path):
+    """An Ed25519 key that exists is used where it lies, and the folder holds none."""
+    make_witness(tmp_path / "other", "other.example")
+    elsewhere, folder = str(tmp_path / "other" / ED25519_KEY), tmp_path / "witness"
+    made = make_witness(folder, "court.example/witness", ed25519=elsewhere)
+
+    assert not (folder / ED25519_KEY).exists()
+    assert made.vkeys == read_witness(folder, ed25519=elsewhere).vkeys
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_witness(folder)
+    with pytest.raises(ConfigError, match="one Ed25519 and one ML-DSA-44"):
+        make_witness(tmp_path / "third", "third.example", ed25519=str(folder / ML_DSA_KEY))
 
 
 @pytest.mark.parametrize("file", [ED25519_KEY, ML_DSA_KEY, VERIFIER_KEYS])
@@ -71,7 +98,7 @@ def test_file_of_another_witness(tmp_path, keys, file):
 def test_verifier_keys_that_are_none(tmp_path, keys, text):
     """A file without verifier keys is refused."""
     (tmp_path / "witness" / VERIFIER_KEYS).write_text(text)
-    with pytest.raises(ConfigError, match="does not hold the verifier keys"):
+    with pytest.raises(ConfigError, match=VERIFIER_KEYS):
         read_witness(tmp_path / "witness")
 
 
@@ -80,4 +107,4 @@ def test_memory_of_another_witness(tmp_path, keys):
     make_witness(tmp_path / "other", "court.example/witness")
     (tmp_path / "other" / MEMORY).replace(tmp_path / "witness" / MEMORY)
     with pytest.raises(ConfigError, match="made for other keys"):
-        open_memory(tmp_path / "witness", keys)
+        open_memory(tmp_path / "witness", keys.vkeys)
