@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from govbus.errors import TransportError, WitnessConflictError, WitnessError
+from govbus.errors import ProofError, TransportError, WitnessConflictError, WitnessError
 from govbus.message_log.cosignature import CosignatureSigner
 from govbus.message_log.note import Note
 from govbus.message_log.policy import Policy
@@ -32,11 +32,14 @@ class FakeWitness:
         if self.gate is not None:
             await self.gate.wait()
         checkpoint = text_of(note)
-        if known_size != self.size and self.size > size:
+        if self.size > size:
             raise WitnessConflictError("the witness stands further on", size=self.size)
-        if self.size:
-            proof = await proof_of(self.size)
-            verify_consistency(self.size, size, self.root, checkpoint.root, proof)
+        proof = await proof_of(self.size) if 0 < self.size < size else ()
+        try:
+            if self.size:
+                verify_consistency(self.size, size, self.root, checkpoint.root, proof)
+        except ProofError as err:
+            raise WitnessError(f"{self.name} refuses: {err.message}") from err
         self.asked.append((self.size, size))
         self.size, self.root = size, checkpoint.root
         return (self.signer.sign(Note.from_text(note).text, at_s=AT_MS // 1000),)
