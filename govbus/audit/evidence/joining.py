@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from govbus.audit.checkpoints import Checkpoints
 from govbus.audit.evidence.material import Selection
 from govbus.audit.evidence.result import OriginEdges, PartitionPart, UnitResult
-from govbus.audit.evidence.sequence import join_edges
+from govbus.audit.evidence.sequence import Report, join_edges, report_gap
 from govbus.audit.evidence.subtrees import TreeStretch
 from govbus.audit.report import AuditFinding, AuditReport, Check
 from govbus.document import topics
@@ -120,34 +120,34 @@ class Joining:
                 last[place] = max(source.last, before if before is not None else -1)
 
     def _join_origins(self, part: PartitionPart, origins: dict[str, tuple[int, OriginEdges]]) -> None:
-        for origin, edges in part.origins.items():
-            known = origins.get(origin)
+        for origin, runs in part.origins.items():
 
             def report(
                 check: Check, expected: str, found: str, index: int, entry: int, origin: str = origin
             ) -> None:
                 self._add(check, part.partition, entry, expected, found, origin=origin, index=index)
 
-            if known is None:
-                origins[origin] = (part.partition, edges)
-                if edges.first and not self._selection.begins_later:
-                    report(
-                        Check.SEQUENCE,
-                        "index 0, the first of the origin",
-                        f"index {edges.first}: {edges.first} documents are not there",
-                        edges.first,
-                        edges.first_entry,
-                    )
-            elif known[0] != part.partition:
-                report(
-                    Check.SEQUENCE,
-                    f"all documents of the origin in log partition {known[0]}",
-                    f"some in {part.partition}",
-                    edges.first,
-                    edges.first_entry,
-                )
-            else:
-                join_edges(known[1], edges, report)
+            for edges in runs:
+                self._join_run(part.partition, origin, edges, origins, report)
+
+    def _join_run(
+        self,
+        partition: int,
+        origin: str,
+        edges: OriginEdges,
+        origins: dict[str, tuple[int, OriginEdges]],
+        report: Report,
+    ) -> None:
+        known = origins.get(origin)
+        if known is None:
+            origins[origin] = (partition, edges)
+            if edges.first and not self._selection.begins_later:
+                report_gap(0, edges.first, edges.first_entry, report)
+        elif known[0] != partition:
+            expected = f"all documents of the origin in log partition {known[0]}"
+            report(Check.SEQUENCE, expected, f"some in {partition}", edges.first, edges.first_entry)
+        else:
+            join_edges(known[1], edges, report)
 
     def _explain_absent(self) -> None:
         for origin, index, partition, entry in self._absent:

@@ -122,7 +122,7 @@ class LongWay:
         """Check the batches that wait for more, and give the edges of every origin to the part."""
         for origin, state in self.origins.items():
             self.close_batch(state)
-            self._part.origins[origin.decode("ascii")] = state.sequence.edges
+            self._part.origins[origin.decode("ascii")] = state.sequence.runs
 
     def close_batch(self, state: OriginState) -> None:
         """Check a batch: once it is whole, or where another begins before."""
@@ -318,8 +318,7 @@ class LongWay:
         key = statement.origin.text.encode("ascii")
         state = self.origins.get(key)
         if state is None:
-            edges = OriginEdges(statement.index, self._number, statement.index)
-            state = self.origins[key] = OriginState(OriginSequence(edges))
+            state = self.origins[key] = OriginState(OriginSequence(statement.index, self._number))
         if not is_proven:
             state.known = None
         decided = Try(

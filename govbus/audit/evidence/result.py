@@ -9,6 +9,8 @@ from typing import NamedTuple
 from govbus.audit.evidence.subtrees import TreeStretch
 from govbus.audit.report import FINDINGS_KEPT_MAX, AuditFinding, Check
 
+RUNS_MAX = 10_000
+"""Runs of one origin in one part; beyond, what is missing is reported at once."""
 UNACCEPTED_MAX = 10_000
 """Documents of one origin that used up an index without being accepted, kept to judge a later try by."""
 
@@ -42,7 +44,11 @@ class Try(NamedTuple):
 
 @dataclass(slots=True)
 class OriginEdges:
-    """What the parts before and after must know of the documents of one origin in this part."""
+    """A run of an origin's documents whose indexes follow one another, and what runs before and after must know.
+
+    A part of a log cannot know which index comes first in it: it may be the next one, or one that is tried again. So
+    each forward jump begins another run, and only where runs are joined does it show what is missing.
+    """
 
     first: int
     """Index of its first document in sequence."""
@@ -54,10 +60,16 @@ class OriginEdges:
     """The last decision about each index whose document was not accepted."""
     early: list[Try] = field(default_factory=list)
     """Decisions about indexes before `first`."""
+    first_try: Try | None = None
+    """The decision about `first`."""
+    first_proven: int | None = None
+    """Index of the first document that a signature proves."""
     first_batch: tuple[int, int] | None = None
-    """Range of the batch that `first` stands in; None where it has a signature of its own."""
+    """Range of the batch that it stands in; None where it has a signature of its own."""
+    unproven_since: int | None = None
+    """First of the last documents, where no signature proves those."""
     batch_end: int | None = None
-    """End of the batch that the last document stands in; None where it has a signature of its own."""
+    """End of the batch that the last proven document stands in; None where it has a signature of its own."""
     batch_text: bytes | None = None
     """Its text."""
 
@@ -79,7 +91,8 @@ class PartitionPart:
     partition: int
     stretches: list[TreeStretch]
     """Cut at the size of every checkpoint in it."""
-    origins: dict[str, OriginEdges] = field(default_factory=dict)
+    origins: dict[str, list[OriginEdges]] = field(default_factory=dict)
+    """Runs of each origin, in the order of the log."""
     sources: dict[tuple[str, int], SourceEdges] = field(default_factory=dict)
     """By outbox topic and partition."""
 

@@ -4,8 +4,10 @@ Sixteen origins take turns, document by document; bodies repeat, everything that
 own. It is written by the archive's own format code, so that what reads it is measured on what it will read.
 """
 
+from __future__ import annotations
+
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -35,12 +37,14 @@ ORIGINS = 16
 BODY_BYTES = 1024
 RUN_DOCUMENTS = 64
 """Of one origin in one transaction of the router."""
+WRITTEN_ENTRIES = 1024
+"""At a time."""
 BUS = AgencyId("bus.example")
 AT_MS = 1_795_466_700_000
 _DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Senders:
     """Makers of documents, one an origin, and the certificates that prove them."""
 
@@ -109,14 +113,14 @@ def write_archive(
             (segment / layout.DOCUMENTS).open("wb") as frames,
             (segment / layout.VALUES).open("wb") as values,
         ):
-            entries = []
+            entries: list[bytes] = []
             for entry, made in islice(stream, count):
                 record = Record(*entry.source, AT_MS, entry.source.topic.encode(), made.value, made.headers)
                 document, value = pack_document(record, entry)
                 frames.write(pack_frame(document))
                 values.write(pack_frame(value))
                 entries.append(encode_log_entry(entry))
-                if len(entries) == 1024:
+                if len(entries) == WRITTEN_ENTRIES:
                     _write(tiles, writer.extend(entries))
                     entries = []
             _write(tiles, writer.extend(entries))
@@ -139,6 +143,6 @@ def write_archive(
         previous = manifest_digest(octets)
 
 
-def _write(tiles, parts):
+def _write(tiles: FolderTiles, parts: Iterable[tuple[str, bytes]]) -> None:
     for path, octets in parts:
         tiles.write(path, octets)
