@@ -101,7 +101,7 @@ def show(
 @app.command()
 def rotate(
     profile: ProfileOption = Path("agency.yaml"),
-    kind: Annotated[str, typer.Option(help="seal or twin.")] = "seal",
+    kind: Annotated[str, typer.Option(help="seal, twin or officer.")] = "seal",
     key: Annotated[
         str, typer.Option(help="Where the next key goes. Default: beside the old one, with today's date.")
     ] = "",
@@ -149,7 +149,7 @@ def rotate(
 def _steps(
     profile: Path, kind: str, loaded: AgencyProfile, reference: str, certificate: Path, request: Path
 ) -> str:
-    keys = loaded.seal if kind == "seal" else loaded.twin
+    keys = _kinds(loaded)[kind]
     return f"""made {reference}
 
 1. Have your certificate authority answer {request}; put its certificate at
@@ -170,15 +170,19 @@ def _steps(
 """
 
 
+def _kinds(loaded: AgencyProfile) -> dict[str, tuple[SealKey, ...]]:
+    return {"seal": loaded.seal, "twin": loaded.twin, "officer": loaded.officer}
+
+
 def _newest(loaded: AgencyProfile, kind: str) -> SealKey:
     from govbus.errors import ConfigError
 
-    keys = {"seal": loaded.seal, "twin": loaded.twin}.get(kind)
+    keys = _kinds(loaded).get(kind)
     if not keys:
         raise ConfigError(
-            f"expected --kind seal or twin, found {kind!r}"
+            f"expected --kind seal, twin or officer, found {kind!r}"
             if keys is None
-            else "the profile has no twin to rotate",
+            else f"the profile has no {kind} to rotate",
             remedy="make a first one with: govbus keys generate",
         )
     return keys[-1]
@@ -226,7 +230,7 @@ def _profile_reports(profile: Path, at_ms: int, *, is_directory_read: bool) -> l
     loaded = AgencyProfile.from_file(profile)
     known = _directory(loaded) if is_directory_read else None
     reports = []
-    for kind, keys in (("seal", loaded.seal), ("twin", loaded.twin)):
+    for kind, keys in _kinds(loaded).items():
         for key in keys:
             certificate = Certificate.from_pem(read_octets(key.certificate))
             try:

@@ -135,9 +135,10 @@ def test_rotation_makes_the_next_key_and_says_the_steps(profile, ca):
 
 def test_rotation_of_what_is_not_there(profile):
     """A profile without a twin, and a kind that there is not, are told."""
-    with pytest.raises(ConfigError, match="no twin"):
-        run(keys.app, "rotate", "--profile", profile, "--kind", "twin")
-    with pytest.raises(ConfigError, match="seal or twin"):
+    for kind in ("twin", "officer"):
+        with pytest.raises(ConfigError, match=f"no {kind}"):
+            run(keys.app, "rotate", "--profile", profile, "--kind", kind)
+    with pytest.raises(ConfigError, match="seal, twin or officer"):
         run(keys.app, "rotate", "--profile", profile, "--kind", "king")
 
 

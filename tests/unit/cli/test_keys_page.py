@@ -20,8 +20,7 @@ def test_the_commands_of_the_page_work(tmp_path, monkeypatch):
     for name in ("password", "root-password", "issuing-password"):
         (tmp_path / name).write_text(f"secret of {name}\n")
     text = PAGE.read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh
-(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     (profile,) = re.findall(r"^```yaml\n# agency.yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (tmp_path / "agency.yaml").write_text(profile)
