@@ -15,6 +15,7 @@ from govbus.message_log.keys import verifier_from_vkey
 from govbus.message_log.note import Note, NoteSignature, verify_note
 from govbus.message_log.policy import Policy
 from govbus.message_log.proof import TlogProof
+from govbus.message_log.tiles import tile_path
 from govbus.message_log.witness import AddCheckpoint, SignSubtree, parse_signature_lines
 
 pytestmark = pytest.mark.conformance_set("vectors/c2sp-specs")
@@ -157,3 +158,11 @@ def test_proof_example(conformance_data):
 
     assert (73894, 5, b"age-v1.2.1") == (proof.index, len(proof.path), proof.extra)
     assert 109482 == proof.checkpoint.size
+
+
+def test_tile_path(conformance_data):
+    """The specification's tile number becomes the path that it says."""
+    text = (conformance_data / "vectors/c2sp-specs/tlog-tiles.md").read_text()
+    (number, path) = re.search(r"(\d+) will be encoded as\s+`([^`]+)`", text).groups()
+
+    assert f"tile/0/{path}" == tile_path(0, int(number))

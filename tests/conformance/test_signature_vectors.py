@@ -1,18 +1,20 @@
 """Signature vectors made by others: Wycheproof, RFC 8032, RFC 6979, FIPS 204, RFC 7520 and RFC 7797."""
 
 import base64
+import fnmatch
 import hashlib
 import hmac
 import json
 import re
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, utils
 
 from govbus.document.encoding import from_base64url
 from govbus.errors import AlgorithmError, SignatureError
-from govbus.signing.algorithms import verify
+from govbus.signing.algorithms import sign, verify
 from govbus.signing.jws import DetachedSignature, signing_input
 
 
@@ -195,3 +197,77 @@ def test_rfc_6979_ecdsa(conformance_data, record_property):
     record_property("cases", len(blocks))
     record_property("left_out", "other curves: their keys are outside the pinned list")
     assert (20, 2) == (len(blocks), good)
+
+
+RFC_SIGNATURES = {
+    "RFC 7515 A.3": (
+        ec.EllipticCurvePublicNumbers(
+            int.from_bytes(from_base64url("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"), "big"),
+            int.from_bytes(from_base64url("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"), "big"),
+            ec.SECP256R1(),
+        ).public_key(),
+        "eyJhbGciOiJFUzI1NiJ9",
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ",
+        "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+    ),
+    "RFC 8037 A.4": (
+        ed25519.Ed25519PublicKey.from_public_bytes(
+            from_base64url("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
+        ),
+        "eyJhbGciOiJFZERTQSJ9",
+        "RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+        "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+    ),
+}
+"""Key, header, payload and signature of the examples whose algorithm is one of ours."""
+
+
+@pytest.mark.parametrize("name", RFC_SIGNATURES)
+def test_examples_of_jws_that_are_signed_as_we_sign(name):
+    """The octets of ES256 (RFC 7515) and Ed25519 (RFC 8037) signatures are the ones that we make and take."""
+    key, protected, payload, signature = RFC_SIGNATURES[name]
+    octets = signing_input(protected.encode(), payload.encode())
+
+    verify(key, from_base64url(signature), octets)
+    with pytest.raises(SignatureError):
+        verify(key, from_base64url(signature), octets + b"A")
+    _require_refused(f"{protected}.{payload}.{signature}")
+
+
+@pytest.mark.conformance_set("vectors/jose-cookbook-rfc7520")
+def test_cookbook_ed25519_holds_as_octets(conformance_data):
+    """The cookbook's Ed25519 signature holds over its text; as a ``gb-sig`` it is refused by its name, EdDSA."""
+    file = conformance_data / "vectors/jose-cookbook-rfc7520/curve25519/jws.json"
+    case = json.loads(file.read_text())
+    key = ed25519.Ed25519PublicKey.from_public_bytes(from_base64url(case["input"]["key"]["x"]))
+    protected, payload, signature = case["output"]["compact"].split(".")
+
+    verify(key, from_base64url(signature), signing_input(protected.encode(), payload.encode()))
+
+
+ML_DSA = (mldsa.MLDSA44PrivateKey, mldsa.MLDSA65PrivateKey, mldsa.MLDSA87PrivateKey)
+
+
+@pytest.mark.parametrize("key_class", ML_DSA)
+def test_ml_dsa_hedged_signatures_without_a_context(key_class):
+    """We sign hedged, so no two signatures are alike, and each holds; one under a context does not (FIPS 204, 5.2)."""
+    key = key_class.from_seed_bytes(bytes(range(32)))
+    first, second = sign(key, b"text"), sign(key, b"text")
+
+    assert first != second
+    for one in (first, second):
+        verify(key.public_key(), one, b"text")
+    key.public_key().verify(first, b"text", b"")
+    with pytest.raises(SignatureError):
+        verify(key.public_key(), key.sign(b"text", b"context"), b"text")
+
+
+def test_every_file_of_the_vectors_is_accounted_for(conformance_data):
+    """Each file, or each folder of many, is named in the README beside what is done with it, or why nothing is."""
+    readme = (Path(__file__).parent / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `([^`]+)` \|", readme, re.MULTILINE)
+    folder = conformance_data / "vectors"
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+    assert [] == [name for name in named if not any(fnmatch.fnmatch(file, name) for file in files)]
+    assert [] == sorted(file for file in files if not any(fnmatch.fnmatch(file, name) for name in named))
