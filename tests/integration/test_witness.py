@@ -37,6 +37,7 @@ from govbus.service.witness.client import WitnessClient, witness_clients
 from govbus.signing.merkle import consistency_proof, leaf_hash, root_of
 
 from .commands import commands_in
+from .tokens import tokens_or_skip
 
 VECTORS = Path(__file__).parents[2] / "schemas" / "vectors" / "witness"
 ORIGIN = "bus.example/log/heads"
@@ -52,10 +53,12 @@ needs_litewitness = pytest.mark.skipif(
 class WitnessProcess:
     """A folder with a witness's keys, and the process that serves it."""
 
-    def __init__(self, folder, policy, *options):
-        self.folder, self.policy, self.options = folder / "witness", policy, options
+    def __init__(self, folder, policy, *options, key_options=()):
+        self.folder, self.policy, self.options = folder / "witness", policy, (*options, *key_options)
         self.govbus = commands_in(folder, timeout_s=START_TIMEOUT_S)
-        self.lines = self.govbus("witness", "keys", str(self.folder), "--name", "court.example/witness")
+        self.lines = self.govbus(
+            *("witness", "keys", str(self.folder), "--name", "court.example/witness", *key_options)
+        )
         self.process = None
         self.url = ""
 
@@ -100,8 +103,8 @@ class WitnessProcess:
 def witness_factory(tmp_path):
     made = []
 
-    def make(policy, *options):
-        made.append(WitnessProcess(tmp_path, policy, *options))
+    def make(policy, *options, key_options=()):
+        made.append(WitnessProcess(tmp_path, policy, *options, key_options=key_options))
         return made[-1].start()
 
     yield make
@@ -313,6 +316,33 @@ def test_keep_alive_and_a_quiet_end(witness_factory, log_policy, log_keys):
         assert opened is connection.sock
     assert 0 == witness.stop()
     connection.close()
+
+
+async def test_key_on_a_token(witness_factory, log_policy, log_keys, tmp_path, monkeypatch):
+    """A witness whose Ed25519 key is on a token and whose other key is encrypted cosigns like any other."""
+    monkeypatch.setenv("SOFTHSM2_CONF", "")  # puts it back at the end
+    tokens = tokens_or_skip(tmp_path)
+    tokens.create("court")
+    uri = tokens.uri("court", "witness", "%01")
+    request = str(tmp_path / "unused.csr.pem")
+    commands_in(tmp_path, timeout_s=START_TIMEOUT_S)(
+        "keys", "generate", uri, "--subject", "w", "--csr", request
+    )
+    witness = witness_factory(
+        log_policy, key_options=("--ed25519", uri, "--password-file", str(tokens.pin_file))
+    )
+    policy = _policy_of(witness, log_policy)
+
+    assert ["witness-ml-dsa-44.key.pem"] == [path.name for path in witness.folder.glob("*.pem")]
+    async with aiohttp.ClientSession() as session:
+        (client,) = _clients(policy, witness.url, session)
+        for size in (3, 9):
+            note = Note.from_text(_note(log_keys, size))
+            proof = consistency_proof(LEAVES[:9], 3) if size == 9 else ()
+            lines = await client.add_checkpoint(0 if size == 3 else 3, proof, note.to_text())
+            assert policy.require(Note(note.text, (*note.signatures, *lines)).to_text()).is_quorum
+    assert [9] == [log["size"] for log in witness.show()["logs"]]
+    assert 0 == witness.stop()
 
 
 def test_lost_memory(witness_factory, log_policy):
