@@ -12,6 +12,7 @@ from typing import NamedTuple
 from govbus.audit.report import AuditFinding, Check
 from govbus.audit.streams import PartitionStreams
 from govbus.document.decision import LogEntry, SourcePosition
+from govbus.document.finding import Outcome
 from govbus.document.record import Record
 from govbus.errors import RuleError
 from govbus.schemas.core import decode_log_entry
@@ -61,6 +62,9 @@ async def pairs(
         source = TopicPartition(entry.source.topic, entry.source.partition)
         if source not in sources:
             yield Pair(entry_record, entry, None, _foreign(entry_record, entry))
+            continue
+        if entry.decision is Outcome.ERASED:  # no decision about a record, and so in no order with them
+            yield Pair(entry_record, entry, None, None)
             continue
         record = await streams.peek(source)
         while record is not None and record.offset < entry.source.offset:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from govbus.audit.archive import layout
 from govbus.audit.archive.reader import Archive, ArchivedEntry
+from govbus.audit.erasures import erasure_finding
 from govbus.audit.evidence.archive_unit import FrameFile, bundles
 from govbus.audit.expectations import Expectations, statement_of
 from govbus.audit.history import ReplayHistory
@@ -24,6 +25,7 @@ from govbus.audit.streams import PartitionStreams
 from govbus.audit.tally import Expectation, Name, Naming, Presence
 from govbus.document import topics
 from govbus.document.decision import LogEntry
+from govbus.document.finding import Outcome
 from govbus.document.record import Record
 from govbus.errors import RuleError
 from govbus.message_log.keys import log_origin
@@ -102,6 +104,12 @@ class Replay:
         if entry is None:
             return Replayed(
                 step.partition, step.number, None, record, is_decided_again=False, findings=findings
+            )
+        if entry.decision is Outcome.ERASED:
+            erasure = erasure_finding(entry_record, entry, self._directories, self._history)
+            findings = (*findings, erasure) if erasure is not None else findings
+            return Replayed(
+                step.partition, step.number, entry, None, is_decided_again=erasure is None, findings=findings
             )
         runs = self._runs.get(step.partition)
         if runs is None:

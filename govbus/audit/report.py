@@ -69,6 +69,8 @@ class Check(enum.StrEnum):
     """Every tile and entry bundle is what the entries give."""
     ARCHIVE = "archive"
     """The files of an archive are the ones in its manifests, and the manifests are one chain."""
+    ERASURE = "erasure"
+    """Content was erased only by an order that somebody who may gave, and the log has the decision about it before."""
 
 
 @dataclass(frozen=True, slots=True)

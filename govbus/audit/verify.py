@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cryptography.x509 import Certificate
 
 from govbus.audit.checkpoints import Checkpoints
+from govbus.audit.erasures import erasure_finding
 from govbus.audit.expectations import Expectations, statement_of
 from govbus.audit.history import ReplayHistory
 from govbus.audit.judge import Judge
@@ -25,6 +26,7 @@ from govbus.audit.streams import PartitionStreams
 from govbus.audit.tally import Ledger, Locator, Naming, Presence, Tally
 from govbus.document import topics
 from govbus.document.decision import LogEntry
+from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import ConfigError
@@ -201,6 +203,10 @@ class _Audit:
         report.outcomes[entry.decision.value] += 1
         report.rules.update(one.rule for one in entry.findings)
         self._check_key(pair)
+        if entry.decision is Outcome.ERASED:
+            erasure = erasure_finding(entry_record, entry, self._directories, history)
+            report.extend([erasure] if erasure is not None else [])
+            return
         if record is None:
             judge.believe(entry)
             if _is_gone(pair):
