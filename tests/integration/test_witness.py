@@ -385,7 +385,9 @@ class LiteWitness:
         self.options = ("-key", re.search(r"SHA256:\S+", listed.stdout).group(), "-name", self.name)
         database = folder / "litewitness.db"
         self._serve(database)  # it makes its tables
-        self.processes.pop().kill()
+        first = self.processes.pop()
+        first.kill()
+        first.wait(STOP_TIMEOUT_S)
         with contextlib.closing(sqlite3.connect(database)) as connection, connection:
             root = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
             connection.execute(
