@@ -64,7 +64,7 @@ def senders(algorithm: Algorithm = Algorithm.ED25519) -> Senders:
         makers.append(DocumentMaker(origin, [signer], AT_MS, b"x" * BODY_BYTES))
         der = signer.certificate.der
         bindings.append(Binding(der, origin.agency.text, None, CertificateRole.SEAL, ()))
-    return Senders(makers, TrustTable({1: (DEFAULT_POLICY, tuple(bindings))}))
+    return Senders(makers, TrustTable({1: (DEFAULT_POLICY, tuple(bindings))}, bus=BUS))
 
 
 def decided(makers: list[DocumentMaker], batch: int) -> Iterator[tuple[LogEntry, MadeDocument]]:

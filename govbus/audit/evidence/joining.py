@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from govbus.audit.checkpoints import Checkpoints
@@ -44,10 +45,12 @@ class Joining:
     def take(self, result: UnitResult) -> None:
         """Take the result of one unit in."""
         report = self._report
+        beyond = Counter(result.found.by_check)
         for finding in result.found.findings:
             report.add(finding)
-        kept = len(result.found.findings)
-        report.findings_total += result.found.by_check.total() - kept
+            beyond[finding.check] -= 1
+        report.findings_total += beyond.total()
+        report.by_check.update({check.value: count for check, count in beyond.items() if count})
         report.outcomes.update(result.outcomes)
         for name, count in result.counts.items():
             self.counts[name] = self.counts.get(name, 0) + count

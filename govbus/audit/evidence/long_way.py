@@ -22,12 +22,11 @@ from govbus.document.finding import Outcome
 from govbus.document.record import SALT_BYTES, Record, unframe
 from govbus.document.statement import Statement, statement_hash, value_hash
 from govbus.errors import LogIntegrityError, MetadataError, RuleError, UntrustedKeyError
+from govbus.message_log.erasure import verify_erasure
 from govbus.routing.decide import record_hash
 from govbus.schemas.core import decode_log_entry
 from govbus.signing.batch import BatchText
 
-ERASED: Final = "erased"
-"""Outcome of an entry that says that the value of a document was erased."""
 _MINUTE: Final = len("2026-11-23T20:45")
 _TIME_BYTES: Final = len("2026-11-23T20:45:00.123Z\n")
 _TEMPLATE: Final = (
@@ -77,6 +76,7 @@ class LongWay:
         """Take what the engine has."""
         self.origins: dict[bytes, OriginState] = {}
         self.signatures = SignatureCheck(trust)
+        self._trust = trust
         self._part = part
         self._result = result
         self._selection = selection
@@ -102,14 +102,13 @@ class LongWay:
             counts["hashed"] += 1
             return
         counts["entries"] += 1
+        if fields.decision is Outcome.ERASED:
+            self._check_erasure(material)
+            return
         # Step 3: records of one outbox partition come in their order.
         source = self._check_source(fields)
         # Step 4: the statement.
         statement = self._statement(fields)
-        if fields.decision.value == ERASED:
-            if statement is not None:
-                self._result.erased.add((statement.origin.text, statement.index))
-            return
         if fields.record_hash is not None or statement is None:
             self._check_record(fields, material)
             if statement is not None:
@@ -147,6 +146,23 @@ class LongWay:
                 agency = ""
             self._agencies[topic] = agency
         return agency
+
+    def _check_erasure(self, material: Material) -> None:
+        """Check that somebody who may ordered that content was erased; the entry is about no new record."""
+        entry = decode_log_entry(material.entry)
+        try:
+            verify_erasure(
+                entry,
+                self.signatures.trusted((entry.directory_version, entry.revocations)),
+                self._trust.bus or topics.agency_of_outbox(entry.source.topic),
+            )
+            statement = Statement.from_bytes(entry.statement) if entry.statement is not None else None
+        except RuleError as err:
+            self._find(Check.ERASURE, "an order by the bus or the document's agency", err.message)
+            return
+        self._result.counts["erasures"] += 1
+        if statement is not None:
+            self._result.erased.add((statement.origin.text, statement.index))
 
     def _check_source(self, fields: EntryFields) -> SourceEdges:
         place = fields.topic, fields.partition

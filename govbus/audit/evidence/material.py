@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from govbus.audit.report import AuditFinding
 from govbus.document import topics
 from govbus.document.decision import LogEntry
+from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.signing.certificates import TrustedCertificate, TrustStore
 from govbus.signing.signature_policy import ProvenSignature
@@ -91,6 +92,11 @@ class TrustAt(TrustStore, Protocol):
 
 class Trust(Protocol):
     """Whose certificates counted at every decision."""
+
+    @property
+    def bus(self) -> AgencyId | None:
+        """Who may order erasures besides a document's own agency; None where nobody else may."""
+        ...
 
     def at(self, directory_version: int, revocations: int) -> TrustAt | None:
         """Return what counted as of a directory version and a number of revocation records.

@@ -90,7 +90,7 @@ class SignatureCheck:
         if not signatures:
             raise SignatureError("the document has no signature", rule="SEC-3", field="gb-sig")
         envelope = Envelope({}, octets, statement_hash(octets), b"", signatures, batch, path, _NO_HEADERS)
-        counted = self._counted(version)
+        counted = self.trusted(version)
         proven = Verifier(counted, self._verified).check_signatures(envelope, statement)
         counted.require_unrevoked(proven, time_ms=statement.time_ms)
         spans = [counted.span_ms(one.trusted) for one in proven]
@@ -142,7 +142,15 @@ class SignatureCheck:
             return False
         return True
 
-    def _counted(self, version: tuple[int, int]) -> TrustAt:
+    def trusted(self, version: tuple[int, int]) -> TrustAt:
+        """Return whose certificates counted.
+
+        Args:
+            version: of the directory, and number of revocation records.
+
+        Raises:
+            UnknownDirectoryError: if nobody knows them.
+        """
         counted = self._versions.get(version)
         if counted is None:
             counted = self._trust.at(*version)

@@ -38,6 +38,8 @@ class TrustTable:
     versions: Mapping[int, tuple[RevocationPolicy, tuple[Binding, ...]]]
     revocations: tuple[bytes, ...] = ()
     """Values of the records of ``govbus.revocations``, in order."""
+    bus: AgencyId | None = None
+    """Who may order erasures besides a document's own agency."""
 
     @classmethod
     def of(cls, directories: Iterable[Directory], revocations: Sequence[bytes] = ()) -> TrustTable:
@@ -47,15 +49,17 @@ class TrustTable:
             directories: verified against the governing authority.
             revocations: values of the records of ``govbus.revocations`` from the first on, in order.
         """
+        known = list(directories)
         return cls(
             {
                 directory.version: (
                     directory.revocation,
                     tuple(_binding(one) for one in directory.certificates.values()),
                 )
-                for directory in directories
+                for directory in known
             },
             tuple(revocations),
+            known[-1].bus if known else None,
         )
 
     def open(self) -> KnownTrust:
@@ -79,6 +83,7 @@ class KnownTrust:
     def __init__(self, table: TrustTable) -> None:
         """Read the revocation material; certificates are read when first asked for."""
         self._table = table
+        self.bus = table.bus
         self._certificates: dict[bytes, Certificate] = {}
         self._stores: dict[int, dict[str, TrustedCertificate]] = {}
         self._records = RevocationRecords()

@@ -9,7 +9,6 @@ from govbus.audit.checkpoints import Checkpoints
 from govbus.audit.evidence.joining import Joining
 from govbus.audit.evidence.material import Material, Selection
 from govbus.audit.evidence.pool import Work, check_units
-from govbus.audit.evidence.trust import TrustTable
 from govbus.audit.report import AuditReport
 from govbus.document.decision import LogEntry
 from govbus.message_log.keys import LogKeys
@@ -81,7 +80,7 @@ class Log:
         """Revoke every certificate in the directory."""
         policy, bindings = self.table.versions[1]
         revoked = tuple(binding._replace(revoked_ms=revoked_ms) for binding in bindings)
-        self.table = TrustTable({1: (policy, revoked)})
+        self.table = dataclasses.replace(self.table, versions={1: (policy, revoked)})
 
     def unit(self, start=0, stop=None):
         return ListUnit(0, start, tuple(one.material() for one in self.kept[start:stop]))

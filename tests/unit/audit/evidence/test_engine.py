@@ -8,6 +8,7 @@ from govbus.audit.report import Check
 from govbus.document.finding import Finding, Outcome, Severity
 from govbus.document.record import Record
 from govbus.message_log.checkpoint import Checkpoint, sign_checkpoint
+from govbus.message_log.erasure import erasure_entry, order_for
 from govbus.message_log.keys import log_origin
 from govbus.message_log.tree import CompactTree
 from govbus.routing.decide import record_hash
@@ -192,8 +193,9 @@ def test_certificate_not_in_the_directory(log):
     policy, bindings = log.table.versions[1]
     log.table = dataclasses.replace(log.table, versions={1: (policy, bindings[1:])})
 
-    assert {Check.CERTIFICATE} == {check for check, _, _ in log.findings()}
-    assert set(range(0, 80, 2)) == {entry for _, entry, _ in log.findings()}
+    report = log.audit()
+    assert {"certificate": 40, "tree": 1} == dict(report.by_check)
+    assert {0} == {one.entry % 2 for one in report.findings if one.check is Check.CERTIFICATE}
 
 
 def test_certificate_of_another_agency(log):
@@ -271,3 +273,30 @@ def test_batch_text_changed(batches):
 
     assert {Check.BATCH} == {check for check, _, _ in batches.findings()}
     assert {AT} <= {entry for _, entry, _ in batches.findings()}
+
+
+def _erase(who, log, number, signer):
+    """Erase the value of an entry's document, by an order at the end of the log."""
+    entry = log[number].entry
+    order = order_for(entry, BUS, time_ms=AT_MS + 9000, authority="Example court, 1 O 1/26")
+    erased = erasure_entry(order, entry, [signer], directory_version=1, revocations=0)
+    log[number].made = log[number].made._replace(value=None, salt=None)
+    log.kept.append(dataclasses.replace(log[number], entry=erased, lines=None))
+
+
+@pytest.mark.parametrize("number", [0, AT])
+def test_erasure(who, log, number):
+    """A value that was erased by an order of the document's agency is none that is missing."""
+    _erase(who, log, number, who.makers[number % 2].signers[0])
+
+    report = log.audit()
+    assert [] == [one for one in report.findings if one.check != "tree"]
+    assert 1 == report.outcomes["erased"]
+    assert any("1 values were erased" in note for note in report.notes)
+
+
+def test_erasure_by_a_stranger(who, log):
+    """An order by another agency is none, so the value is missing, too."""
+    _erase(who, log, AT, who.makers[5].signers[0])
+
+    assert [(Check.ERASURE, 80, 21), (Check.VALUE, AT, 21)] == log.findings()
