@@ -27,6 +27,7 @@ from pyhanko_certvalidator.policy_decl import (
 from pyhanko_certvalidator.validate import async_validate_path
 
 from govbus.errors import RuleError, UntrustedKeyError
+from govbus.routing.trust.facts import facts_of, key_usage_of, parsed_of
 from govbus.signing.certificates import Certificate, CertificateRole
 
 CHAIN_CERTIFICATES_MAX: Final = 8
@@ -65,8 +66,10 @@ def issuers_of(
         AlgorithmError: if a key on the way is outside the pinned list (rule SEC-4).
     """
     certificate = certificate_of(pem)
-    require_usage(certificate, role)
     way = [certificate, *map(certificate_of, chain)]
+    for one in way:
+        _require_readable(one)
+    require_usage(certificate, role)
     for subject, issuer in itertools.pairwise(way):
         subject.verify_issued_by(issuer)
     anchor = _anchor_of(way[-1], anchors)
@@ -88,7 +91,7 @@ def require_usage(certificate: Certificate, role: CertificateRole) -> None:
     Raises:
         UntrustedKeyError: if it is for something else (rule SEC-6).
     """
-    usage = key_usage_of(x509.load_der_x509_certificate(certificate.der))
+    usage = key_usage_of(parsed_of(certificate))
     if role is CertificateRole.OFFICER:
         is_good = usage is not None and usage.content_commitment
     else:
@@ -101,12 +104,14 @@ def require_usage(certificate: Certificate, role: CertificateRole) -> None:
         )
 
 
-def key_usage_of(certificate: x509.Certificate) -> x509.KeyUsage | None:
-    """Return what a certificate's key is for, None where it does not say."""
+def _require_readable(certificate: Certificate) -> None:
+    """Read everything that is looked up later, so that what is odd about a certificate is refused here."""
     try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return None
+        facts_of(certificate)
+    except Exception as err:  # the library raises many kinds, all meaning the same here
+        raise UntrustedKeyError(
+            f"certificate {certificate.subject} has extensions that cannot be read", rule="SEC-6"
+        ) from err
 
 
 def _anchor_of(last: Certificate, anchors: Iterable[str]) -> Certificate | None:
@@ -123,7 +128,7 @@ def _anchor_of(last: Certificate, anchors: Iterable[str]) -> Certificate | None:
 
 def _require_length(way: list[Certificate], anchor: Certificate) -> None:
     """Check the anchor's own path length, which path validation leaves to whoever trusts it (RFC 5280 section 6.2)."""
-    parsed = x509.load_der_x509_certificate(anchor.der)
+    parsed = parsed_of(anchor)
     longest = parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
     if longest is not None and len(way) - 1 > longest:
         raise UntrustedKeyError(

@@ -17,18 +17,11 @@ from cryptography import x509
 
 from govbus.document.record import Record
 from govbus.errors import UntrustedKeyError
-from govbus.routing.trust.material import (
-    Material,
-    OcspResponse,
-    RevocationList,
-    Saying,
-    Status,
-    facts_of,
-    list_places,
-    parsed_of,
-    read_material,
-    responder_places,
-)
+from govbus.routing.trust.facts import facts_of, list_places, parsed_of, responder_places
+from govbus.routing.trust.lists import RevocationList
+from govbus.routing.trust.material import Material, Saying, Status
+from govbus.routing.trust.reading import read_material
+from govbus.routing.trust.responses import OcspResponse
 from govbus.signing.certificates import Certificate, TrustedCertificate
 
 STATES_KEPT_MAX: Final = 64

@@ -14,8 +14,9 @@ from govbus.document.record import CONTENT_TYPE
 from govbus.errors import ConfigError
 from govbus.routing.directory.model import Directory
 from govbus.routing.trust.authorities import issuers_in, require_own_word
-from govbus.routing.trust.material import Material, read_material
+from govbus.routing.trust.material import Material
 from govbus.routing.trust.policy import RevocationMode
+from govbus.routing.trust.reading import read_material
 from govbus.routing.trust.status import RevocationRecords, is_declared
 from govbus.service.revocations.sources import pairs_of
 from govbus.signing.certificates import Certificate

@@ -14,15 +14,9 @@ from cryptography.x509 import ocsp
 
 from govbus.errors import TransportError, UntrustedKeyError
 from govbus.routing.directory.model import Directory
-from govbus.routing.trust.material import (
-    MATERIAL_BYTES_MAX,
-    Material,
-    Saying,
-    list_places,
-    parsed_of,
-    read_material,
-    responder_places,
-)
+from govbus.routing.trust.facts import list_places, parsed_of, responder_places
+from govbus.routing.trust.material import Material, Saying
+from govbus.routing.trust.reading import MATERIAL_BYTES_MAX, read_material
 from govbus.signing.certificates import Certificate, TrustedCertificate
 
 FETCH_TIMEOUT_S: Final = 20.0

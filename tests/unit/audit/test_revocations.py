@@ -13,7 +13,7 @@ from govbus.document.finding import Outcome
 from govbus.document.record import Record
 from govbus.routing.decide import decide
 from govbus.routing.history import MemoryHistory
-from govbus.routing.trust.material import read_material
+from govbus.routing.trust.reading import read_material
 from govbus.signing.issuing import CertificateAuthority
 from govbus.signing.verifier import VerifiedSignatures
 from govbus.testing import example_keys

@@ -8,7 +8,8 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from govbus.errors import UntrustedKeyError
-from govbus.routing.trust.material import MATERIAL_BYTES_MAX, Saying, read_material
+from govbus.routing.trust.material import Saying
+from govbus.routing.trust.reading import MATERIAL_BYTES_MAX, read_material
 from govbus.signing.algorithms import Algorithm
 from govbus.signing.certificate_building import StatusUrls
 from govbus.signing.certificates import Certificate
@@ -361,3 +362,13 @@ def test_bound():
     """Nothing longer than the bound is read."""
     with pytest.raises(UntrustedKeyError, match="at most"):
         read_material(bytes(MATERIAL_BYTES_MAX + 1))
+
+
+def test_certificate_named_by_an_unknown_hash():
+    """A response that names its certificate by a hash that is not known is refused when it is read."""
+    root = authority()
+    der = response_of(root, seal(root).certificate_pem)
+    sha1 = bytes.fromhex("06052b0e03021a")
+    assert 1 == der.count(sha1)
+    with pytest.raises(UntrustedKeyError, match="neither"):
+        read_material(der.replace(sha1, sha1[:-1] + b"\x7a"))

@@ -250,3 +250,12 @@ def _p384():
 
 
 P384 = _p384()
+
+
+def test_extension_that_cannot_be_read():
+    """A certificate whose distribution point is no such thing is refused when the directory is read, not later."""
+    root = authority()
+    odd = x509.UnrecognizedExtension(ObjectIdentifier("2.5.29.31"), b"\x04\x03abc")
+    pem = rebuilt(seal(root).certificate_pem, root, extensions=[(odd, False)])
+    with pytest.raises(UntrustedKeyError, match="cannot be read"):
+        trusted_of(pem, root.certificate_pem)

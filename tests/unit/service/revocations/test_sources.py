@@ -2,7 +2,7 @@
 
 import pytest
 
-from govbus.routing.trust.material import MATERIAL_BYTES_MAX
+from govbus.routing.trust.reading import MATERIAL_BYTES_MAX
 from govbus.service.revocations.sources import StatusClient, sources_of
 from govbus.signing.issuing import CertificateAuthority
 from govbus.testing.example_bus import BASE_AT_MS
