@@ -18,9 +18,10 @@ from govbus.message_log.heads import (
     TSA_HEADER,
 )
 from govbus.message_log.tiles import TileTree
+from govbus.service.log.fencing import FencedPublisher
 from govbus.service.log.state import Evidence, LogState
 from govbus.service.log.tiles import LogTiles
-from govbus.transport.base import OutRecord, Publisher
+from govbus.transport.base import OutRecord
 
 NOTE_TYPE = b"text/plain; charset=utf-8"
 QUORUM, TIMESTAMP = "quorum", "timestamp"
@@ -59,11 +60,11 @@ class PublishedHeads:
         self._state = state
         self._tiles = FolderTiles(tiles)
         self._clock_ms = clock_ms
-        self._publisher: Publisher | None = None
+        self._publisher: FencedPublisher | None = None
         self._is_stale = True
         """Whether something was signed or cosigned since `refresh` made the newest known."""
 
-    def bound_to(self, publisher: Publisher) -> PublishedHeads:
+    def bound_to(self, publisher: FencedPublisher) -> PublishedHeads:
         """Return this object, which publishes timestamps with a publisher from now on."""
         self._publisher = publisher
         return self
@@ -81,8 +82,8 @@ class PublishedHeads:
         """
         return TileTree(self._tiles, size).consistency_proof(old_size)
 
-    async def publish_notes(self, publisher: Publisher, notes: Sequence[tuple[str, str]]) -> None:
-        """Publish notes by key, in order; errors as for `Publisher.publish`."""
+    async def publish_notes(self, publisher: FencedPublisher, notes: Sequence[tuple[str, str]]) -> None:
+        """Publish notes by key, in order; errors as for `FencedPublisher.publish`."""
         headers = ((CONTENT_TYPE, NOTE_TYPE),)
         at_ms = self._clock_ms()
         await publisher.publish(

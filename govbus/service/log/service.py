@@ -20,6 +20,7 @@ from govbus.document.record import Record
 from govbus.errors import ConfigError, Disposition, GovbusError, LogIntegrityError
 from govbus.message_log.heads import head_origin
 from govbus.message_log.keys import LogKeys, log_origin
+from govbus.service.log.fencing import FencedPublisher
 from govbus.service.log.heads import HeadLog
 from govbus.service.log.partition import LogPartition
 from govbus.service.log.published import HeadWatcher, PublishedHeads
@@ -29,7 +30,7 @@ from govbus.service.log.state import Evidence, LogState
 from govbus.service.log.tiles import LogTiles
 from govbus.service.log.topic import CheckpointsReader
 from govbus.signing.merkle import leaf_hash
-from govbus.transport.base import Publisher, Subscriber, TopicPartition, Transport, partition_counts
+from govbus.transport.base import Subscriber, TopicPartition, Transport, partition_counts
 
 logger = structlog.get_logger(__name__)
 
@@ -104,7 +105,7 @@ class LogService:
                 trouble is waited out.
         """
         logs, checkpoints = await self._partitions()
-        publisher = self._transport.publisher()
+        publisher = FencedPublisher(self._transport, self._bus)
         subscriber = self._transport.subscriber(assign=[*logs, checkpoints])
         watching: list[asyncio.Task[None]] = []
         try:
@@ -188,7 +189,7 @@ class LogService:
     async def _serve(
         self,
         subscriber: Subscriber,
-        publisher: Publisher,
+        publisher: FencedPublisher,
         reader: CheckpointsReader,
         stopping: asyncio.Event,
     ) -> None:
@@ -206,7 +207,7 @@ class LogService:
             except GovbusError as err:
                 if err.disposition is not Disposition.RETRY:
                     raise
-                logger.warning("broker does not answer", error=str(err))
+                logger.warning("tried again soon", error=str(err))
                 await asyncio.sleep(RETRY_PAUSE_S)
 
     async def _read(self, subscriber: Subscriber, reader: CheckpointsReader) -> None:
@@ -264,7 +265,7 @@ class LogService:
         self._state.keep_evidence(TILES, self._heads.origin, Evidence(tiles.size, "", 0))
         self._state.forget_entries(min(tiles.size, self._heads.size_seen))
 
-    async def _publish(self, publisher: Publisher) -> None:
+    async def _publish(self, publisher: FencedPublisher) -> None:
         """Publish what is stored, in order; only then do the web's readers and the watchers get it."""
         outgoing = await asyncio.to_thread(self._state.outgoing)
         if outgoing:
@@ -275,7 +276,7 @@ class LogService:
             age_ms = self._clock_ms() - self._published.newest.at_ms
             telemetry.CHECKPOINT_AGE_SECONDS.set(max(0, age_ms) / 1000)
 
-    async def _sign_last(self, publisher: Publisher) -> None:
+    async def _sign_last(self, publisher: FencedPublisher) -> None:
         """Sign what grew since the last time; a note that the broker does not take now comes at the next start."""
         try:
             await self._publish(publisher)

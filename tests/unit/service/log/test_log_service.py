@@ -12,6 +12,7 @@ from govbus.message_log.checkpoint import Checkpoint, sign_checkpoint
 from govbus.message_log.heads import HEADS_KEY
 from govbus.message_log.keys import LogKeys, log_origin
 from govbus.message_log.tiles import TileTree, entries_path, unpack_entries
+from govbus.service.log.fencing import FencedPublisher
 from govbus.signing.merkle import leaf_hash
 from govbus.transport.base import TopicSpec
 from govbus.transport.memory import MemoryTransport
@@ -247,3 +248,36 @@ async def test_state_of_another_format_is_refused(tmp_path):
     connection.close()
     with pytest.raises(ConfigError, match="built again|builds it again"):
         LogState(tmp_path / "signed.db")
+
+
+async def test_later_service_ends_the_earlier_one(bench, tmp_path):
+    """Two services with the same keys on two machines: the earlier one cannot publish what it signs, and stops."""
+    await bench.append(0, b"a")
+    other = Bench(tmp_path / "other", bench.keys)
+    other.transport = bench.transport
+    started = []
+
+    def start_another(service):
+        if service.published.newest is not None and not started:
+            started.append(asyncio.ensure_future(_run_other(other)))
+        return False
+
+    async def _run_other(other):
+        publisher = FencedPublisher(other.transport, BUS)
+        await publisher.start()
+        await bench.append(0, b"b")
+
+    before = await bench.records(topics.CHECKPOINTS)
+    with pytest.raises(LogIntegrityError, match="another log service"):
+        await bench.run_until(start_another)
+
+    assert [] == before
+    assert 2 == len(await bench.records(topics.CHECKPOINTS))
+    heads, _ = await bench.verify_topic()
+    assert 1 == heads.tree.size
+
+    await bench.append(0, b"c")
+    await other.run_to_the_end()
+    assert {log_origin(BUS, 0): 3} == (await bench.verify_topic())[0].sizes
+    with pytest.raises(LogIntegrityError, match="two histories"):
+        await bench.run_to_the_end()
