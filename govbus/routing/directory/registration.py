@@ -28,7 +28,7 @@ from govbus.routing.directory.entries import (
 from govbus.routing.directory.model import Agreement, DataAsset
 from govbus.routing.directory.parts import SchemaPart
 from govbus.routing.directory.problems import Problem
-from govbus.routing.directory.values import agency_of, agreement_of, asset_of, package_of
+from govbus.routing.directory.values import agency_of, agreement_of, asset_of, package_of, signatures_of
 from govbus.routing.entry_bounds import RECIPIENTS_BYTES_MAX, recipients_bytes
 from govbus.routing.niem.formats import format_breaches
 from govbus.routing.niem.naming import naming_breaches
@@ -44,6 +44,9 @@ from govbus.routing.trust.path import certificate_of
 from govbus.schemas import governance
 from govbus.schemas.canonical import canonical_json
 from govbus.schemas.compatibility import compatibility_breaches
+from govbus.signing.algorithms import Algorithm
+from govbus.signing.certificates import CertificateRole
+from govbus.signing.signature_policy import POLICY_RULE
 
 
 def problems_in(content: DirectoryContent, *, at_ms: int, unread: Collection[str] = ()) -> list[Problem]:
@@ -81,6 +84,7 @@ class _Registration:
         self._at_ms = at_ms
         self._codes = code_lists(content)
         self._agencies = {entry.id: agency_of(entry) for entry in content.agencies}
+        self._certificates = {entry.id: entry.certificates for entry in content.agencies}
         self._packages = {entry.id: entry for entry in content.packages}
         self._bus_profiles = frozenset({Profile.CORE, *content.bus.profiles})
         self._package_profiles: dict[str, frozenset[Profile]] = {}
@@ -141,6 +145,7 @@ class _Registration:
         if package is not None:
             yield from drm.agreement_breaches(agreement_of(agreement, package.delivery), self._at_ms)
             yield from _unusable(agreement, package)
+            yield from self._signing_breaches(agreement, package)
             yield from _unlisted(agreement_of(agreement, package.delivery))
         for field, values, list_id in (
             ("cui.categories", agreement.cui.categories, "cui-categories"),
@@ -150,6 +155,24 @@ class _Registration:
             for index, code in enumerate(values):
                 if code.removeprefix("SP-") not in known:
                     yield Breach("CUI-1", f"{field}.{index}", f"expected a code of the list {list_id}")
+
+    def _signing_breaches(self, agreement: AgreementEntry, package: PackageEntry) -> Iterator[Breach]:
+        """Yield which signatures are asked for that no certificate of the supplier is for."""
+        seals: list[Algorithm] = []
+        has_officer = False
+        for part in self._certificates.get(agreement.supplier.agency, ()):
+            with contextlib.suppress(RuleError):  # one that cannot be read is told of elsewhere
+                algorithm = certificate_of(part.pem).algorithm
+                if part.role is CertificateRole.OFFICER:
+                    has_officer = True
+                else:
+                    seals.append(algorithm)
+        asked = signatures_of(package.signatures)
+        with contextlib.suppress(ValueError):  # two that exclude each other are told of elsewhere
+            asked = asked.joined(signatures_of(agreement.signatures))
+        for detail in asked.unmet(seals, has_officer=has_officer):
+            lacking = f"{detail}, for which {agreement.supplier.agency} has no certificate"
+            yield Breach(POLICY_RULE, "signatures", lacking, Severity.WARN)
 
 
 def _language_breaches(asset: DataAsset) -> Iterator[Breach]:

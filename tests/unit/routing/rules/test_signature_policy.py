@@ -2,7 +2,7 @@
 
 import pytest
 
-from govbus.document.finding import Outcome
+from govbus.document.finding import Outcome, Severity
 from govbus.routing.directory.entries import entry_json
 from govbus.testing.example_bus import ExampleBus
 from govbus.testing.rule_examples import registration_findings, run_example
@@ -134,6 +134,24 @@ def test_the_form_of_a_policy(signatures):
     found = registration_findings(ExampleBus.of({"package": {"signatures": signatures}}))
 
     assert {"SEC-10"} == {one.rule for one in found}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, []),
+        ({"officer": "required"}, []),
+        ({"twin": "required"}, [Severity.WARN]),
+        ({"officer": "required", "twin": "required", "mode": "batch"}, [Severity.WARN]),
+    ],
+)
+@pytest.mark.parametrize("by", ["package", "agreement"])
+def test_a_supplier_without_the_certificate_is_a_warning(by, asked, expected):
+    """Whoever publishes learns that nobody can send what is asked for; the version is good all the same."""
+    found = registration_findings(ExampleBus.of({by: {"signatures": asked}}))
+
+    assert [("SEC-10", severity) for severity in expected] == [(one.rule, one.severity) for one in found]
+    assert all("tax.example has no certificate" in one.detail for one in found)
 
 
 def test_an_entry_without_a_policy_is_published_as_before():
