@@ -1,15 +1,17 @@
 # Every command of the project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance lint fmt bench docs fuzz clean
+.PHONY: help demo test conformance lint fmt bench bench-audit docs fuzz clean
 
 BIN := .venv/bin
 READY := .venv/installed
 # Of `make fuzz`: for each target, and which (all unless given).
 SECONDS := 60
 TARGETS :=
+# Of `make bench-audit`: --large measures memory with two million documents, too, some minutes more.
+BENCH_AUDIT :=
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installed again whenever a lock, the project file or the way of installing changes.
 $(READY): locks/dev.txt locks/demo.txt pyproject.toml tools/bootstrap.sh
@@ -33,6 +35,9 @@ fmt: $(READY) ## Format the code and mend what the linter can
 
 bench: $(READY) ## Measure against bare Kafka clients; writes build/bench/report.json
 	@$(BIN)/python -m bench
+
+bench-audit: $(READY) ## Measure verification and signing against openssl; writes build/bench-audit/report.json
+	@$(BIN)/python -m bench.audit $(BENCH_AUDIT)
 
 docs: $(READY) ## Write docs/commands.md and docs/rules again from the commands and rules themselves
 	@$(BIN)/typer govbus.cli utils docs --name govbus --output docs/commands.md
