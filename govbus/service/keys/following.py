@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
+from govbus.routing.trust.check import check_status
 from govbus.service.directory.follower import DirectoryFollower
 from govbus.service.keys.expiry import watch_certificates
 from govbus.service.keys.rotation import SigningKeys
 from govbus.service.processes import clock_ms
-from govbus.signing.certificates import Certificate
+from govbus.service.revocations.following import RevocationFollower
+from govbus.signing.certificates import Certificate, TrustedCertificate
+from govbus.signing.signature_policy import ProvenSignature
 from govbus.transport.base import Transport
 
 
@@ -35,6 +38,9 @@ async def following_keys(
 ) -> AsyncIterator[SigningKeys]:
     """Watch keys while a process runs; where there is a choice, follow the directory and let it choose.
 
+    What is known of revocation counts as well, by the check that routers make: a new key is not used before its status
+    is on the bus, where the bus's policy asks for one.
+
     Args:
         keys: as opened.
         profile: says which authority signs the directory.
@@ -42,7 +48,8 @@ async def following_keys(
 
     Raises:
         DirectoryError: if a choice is needed and there is no directory.
-        TransportError: if it is needed and cannot be read, and this machine has no copy.
+        TransportError: if it is needed and cannot be read.
+        LogIntegrityError: if revocation records are missing.
     """
     watching = asyncio.create_task(watch_certificates(keys.kinds, clock_ms))
     try:
@@ -55,10 +62,19 @@ async def following_keys(
             clock_ms=clock_ms,
             seen_file=profile.spool.with_name(f"{profile.spool.name}.directory.json"),
         )
+        revocations = RevocationFollower(transport)
+
+        def as_routers_do(trusted: TrustedCertificate, time_ms: int) -> None:
+            policy = follower.current.revocation
+            proven = ProvenSignature(trusted, is_over_batch=True)
+            check_status([proven], policy, revocations.state, time_ms=time_ms, at_ms=clock_ms())
+
         try:
             await follower.start()
-            yield keys.following(lambda: follower.current)
+            await revocations.start()
+            yield keys.following(lambda: follower.current, as_routers_do)
         finally:
+            await revocations.stop()
             await follower.stop()
     finally:
         watching.cancel()

@@ -24,6 +24,9 @@ logger = structlog.get_logger(__name__)
 SETTLE_MS = 60_000
 """A certificate that is new in the directory is left alone for so long, where an older one is good as well."""
 
+StatusCheck = Callable[[TrustedCertificate, int], object]
+"""Raises UntrustedKeyError where a document of a time would be refused for the status of its certificate."""
+
 
 class KeyDirectory(Protocol):
     """What is asked of a version of the directory here."""
@@ -56,6 +59,7 @@ class SigningKeys:
         *,
         officers: Sequence[Signer] = (),
         directory: Callable[[], KeyDirectory] | None = None,
+        check_status: StatusCheck | None = None,
     ) -> None:
         """Take keys.
 
@@ -64,12 +68,15 @@ class SigningKeys:
             kinds: for every kind of seal its keys, of each kind at least one.
             officers: keys of the persons who sign where an officer is asked for; one of them does.
             directory: returns the version in force; None leaves out what only it can say.
+            check_status: refuses a certificate that routers would not take a document under; None asks nobody.
         """
         self.agency = agency
         self._seals = tuple(tuple(keys) for keys in kinds)
         self._officers = tuple(officers)
         self._directory = directory
+        self._check_status = check_status
         self._bound_since_ms: dict[str, int] = {}
+        self._refused: set[str] = set()
         self._chosen: tuple[Signer, ...] = ()
 
     @property
@@ -86,9 +93,17 @@ class SigningKeys:
         """Whether there is a choice, which only the directory can make."""
         return any(len(keys) > 1 for keys in self.kinds)
 
-    def following(self, directory: Callable[[], KeyDirectory]) -> SigningKeys:
-        """Return the same keys, chosen by the directory that a function returns."""
-        return SigningKeys(self.agency, self._seals, officers=self._officers, directory=directory)
+    def following(
+        self, directory: Callable[[], KeyDirectory], check_status: StatusCheck | None = None
+    ) -> SigningKeys:
+        """Return the same keys, chosen by the directory that a function returns and by a check of their status."""
+        return SigningKeys(
+            self.agency,
+            self._seals,
+            officers=self._officers,
+            directory=directory,
+            check_status=check_status,
+        )
 
     def signers_at(self, time_ms: int) -> Sequence[Signer]:
         """Return, of every kind of seal, the newest key that is ready and good for a statement of this time.
@@ -165,5 +180,20 @@ class SigningKeys:
                 f"in the directory its certificate is of role {trusted.role}", rule="SEC-6"
             )
         trusted.require_valid_at(time_ms)
-        since_ms = self._bound_since_ms.setdefault(certificate.thumbprint, directory.issued_ms)
-        return time_ms - since_ms >= SETTLE_MS
+        self._bound_since_ms.setdefault(certificate.thumbprint, directory.issued_ms)
+        self._require_status(trusted, time_ms)
+        return time_ms - self._bound_since_ms[certificate.thumbprint] >= SETTLE_MS
+
+    def _require_status(self, trusted: TrustedCertificate, time_ms: int) -> None:
+        """Check what is known of revocation; a certificate whose status has just become known settles anew."""
+        if self._check_status is None:
+            return
+        thumbprint = trusted.certificate.thumbprint
+        try:
+            self._check_status(trusted, time_ms)
+        except UntrustedKeyError:
+            self._refused.add(thumbprint)
+            raise
+        if thumbprint in self._refused:
+            self._refused.discard(thumbprint)
+            self._bound_since_ms[thumbprint] = time_ms

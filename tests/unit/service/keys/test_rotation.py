@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from govbus import telemetry
 from govbus.document.ids import AgencyId
-from govbus.errors import DirectoryError, SignerUnavailableError
+from govbus.errors import DirectoryError, SignerUnavailableError, UntrustedKeyError
 from govbus.service.keys.expiry import DAY_MS, HOUR_MS, CertificateAlarm
 from govbus.service.keys.rotation import SETTLE_MS, SigningKeys
 from govbus.signing.algorithms import Algorithm
@@ -107,6 +107,25 @@ def test_revocation_counts_from_its_date():
     """Documents before the date of revocation are still the key's own, those from then on are not."""
     version = LONG_AGO.bind(OLD).bind(NEW, revoked_ms=AT_MS)
     assert ["new", "old"] == [chosen(version, AT_MS - 1), chosen(version, AT_MS)]
+
+
+def test_a_key_whose_status_is_not_known_yet_waits_and_then_settles():
+    """Where the bus asks for the status of certificates, a new key waits for it, and for routers to read it too."""
+    known = {OLD.certificate.thumbprint}
+
+    def check(trusted: TrustedCertificate, time_ms: int) -> None:
+        if trusted.certificate.thumbprint not in known:
+            raise UntrustedKeyError("nobody has said whether it is revoked", rule="SEC-11")
+
+    keys = SigningKeys(TAX, [[OLD, NEW]], directory=lambda: LONG_AGO.bind(OLD, NEW), check_status=check)
+    assert ["old"] == kids(keys)
+    known.add(NEW.certificate.thumbprint)
+    assert (["old"], ["old"], ["new"]) == tuple(
+        kids(keys, AT_MS + later_ms) for later_ms in (0, SETTLE_MS - 1, SETTLE_MS)
+    )
+    known.clear()
+    with pytest.raises(SignerUnavailableError, match="nobody has said"):
+        keys.signers_at(AT_MS)
 
 
 def test_every_kind_has_its_own_choice():
