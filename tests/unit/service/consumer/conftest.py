@@ -24,7 +24,7 @@ from govbus.routing.directory.model import (
 from govbus.schemas.catalog import DocumentSchema, SchemaCatalog
 from govbus.schemas.codec import AvroCodec
 from govbus.schemas.core import encode_receipt
-from govbus.signing.certificates import TrustedCertificate
+from govbus.signing.certificates import Certificate, TrustedCertificate
 from govbus.signing.issuing import CertificateAuthority
 from govbus.signing.jws import RECEIPT_TYP, STATEMENT_TYP, sign_detached
 from govbus.signing.signer import KeySigner
@@ -67,9 +67,14 @@ def _agreement(supplier):
 
 
 @pytest.fixture(scope="session")
-def signers():
+def authority():
+    """The anchor of the bus."""
+    return CertificateAuthority.create("Test authority", at_ms=AT_MS - DAY_MS)
+
+
+@pytest.fixture(scope="session")
+def signers(authority):
     """A key for each agency, by agency."""
-    authority = CertificateAuthority.create("Test authority", at_ms=AT_MS - DAY_MS)
     found = {}
     for agency in (BUS, CIVIL, HEALTH):
         issued = authority.issue(agency.text, not_before_ms=AT_MS - DAY_MS, not_after_ms=AT_MS + DAY_MS)
@@ -78,7 +83,7 @@ def signers():
 
 
 @pytest.fixture(scope="session")
-def directory(signers):
+def directory(signers, authority):
     """Two suppliers of persons, and the register that consumes them."""
     schema = _schema()
     package = Package(
@@ -105,7 +110,9 @@ def directory(signers):
         expires_ms=AT_MS + DAY_MS,
         agencies={agency.text: Agency(agency, agency.text) for agency in (BUS, CIVIL, HEALTH, REGISTER)},
         certificates={
-            signer.certificate.thumbprint: TrustedCertificate(signer.certificate, agency)
+            signer.certificate.thumbprint: TrustedCertificate(
+                signer.certificate, agency, issuers=(Certificate.from_pem(authority.certificate_pem),)
+            )
             for agency, signer in signers.items()
         },
         packages={"civil.person": package},

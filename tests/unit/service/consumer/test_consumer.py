@@ -3,12 +3,17 @@
 import asyncio
 
 import pytest
+from cryptography import x509
 
+from govbus.document.ids import AgencyId
 from govbus.errors import AdapterError, TransportError
+from govbus.routing.trust.status import RevocationRecords
 from govbus.service import consumer as consumer_module
 from govbus.service.consumer import Consumer, ConsumerParts
 from govbus.service.inbox_database import ConsumerCounts, InboxDatabase
+from govbus.signing.status_building import RevokedCertificate
 from govbus.transport.base import TopicPartition
+from tests.unit.service.consumer.conftest import AT_MS, DAY_MS
 
 INBOX = "govbus.in.register.example"
 SOURCES = [TopicPartition(INBOX, 0), TopicPartition(INBOX, 1)]
@@ -263,3 +268,18 @@ async def test_a_directory_that_never_arrives(broker, database, bench, applied):
 
     assert ["DRM-1"] == [one.rule for one in database.rejections()]
     assert ["civil.example-1"] == _ids(applied)
+
+
+async def test_revocation_is_followed(broker, database, bench, authority, applied):
+    """What is known when a batch is read counts: a document by a key that was revoked before is not applied."""
+    records = RevocationRecords()
+    sender = AgencyId("civil.example")
+    serial = x509.load_der_x509_certificate(bench.signers[sender].certificate.der).serial_number
+    revoked = RevokedCertificate(serial, AT_MS - DAY_MS)
+    records.add(authority.crl([revoked], this_update_ms=AT_MS - DAY_MS, next_update_ms=AT_MS))
+    broker.put([bench.document(0, "p")])
+    consumer = _consumer(broker, database, bench.directory, revocations=records.state, directory_grace_s=0)
+    await _run_until(consumer, lambda: database.next_offset(SOURCES[0]) == 1)
+
+    assert [] == applied
+    assert ConsumerCounts(rejected=1) == database.counts()

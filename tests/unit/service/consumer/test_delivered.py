@@ -3,14 +3,18 @@
 import dataclasses
 
 import pytest
+from cryptography import x509
 
 from govbus.document.decision import SourcePosition
 from govbus.document.ids import AgencyId
 from govbus.document.record import frame
+from govbus.routing.trust.status import RevocationRecords
 from govbus.schemas.catalog import SchemaCatalog
 from govbus.service.delivered import DeliveredDocument, DeliveredReceipt, Rejection, read_delivered
 from govbus.signing.certificates import TrustedCertificate
+from govbus.signing.status_building import RevokedCertificate
 from govbus.signing.verifier import VerifiedSignatures
+from tests.unit.service.consumer.conftest import AT_MS, DAY_MS
 
 BUS, CIVIL, HEALTH = (AgencyId(text) for text in ("bus.example", "civil.example", "health.example"))
 
@@ -160,3 +164,26 @@ def test_a_receipt_after_the_certificate_was_revoked_is_rejected(bench):
     directory = bench.with_directory(certificates={**bench.directory.certificates, thumbprint: revoked})
 
     assert "SEC-6" == _read(bench.receipt(), directory).rule
+
+
+def _revoked(authority, certificate, revoked_ms):
+    """Return what is known once the authority has revoked a certificate."""
+    serial = x509.load_der_x509_certificate(certificate.der).serial_number
+    records = RevocationRecords()
+    records.add(
+        authority.crl(
+            [RevokedCertificate(serial, revoked_ms)], this_update_ms=AT_MS - DAY_MS, next_update_ms=AT_MS - 1
+        )
+    )
+    return records.state()
+
+
+@pytest.mark.parametrize("agency", [CIVIL, BUS], ids=["document", "receipt"])
+def test_what_was_signed_after_a_revocation_is_rejected(bench, authority, agency):
+    """Revocation counts from its date for documents and receipts, also where the word is out of date by now."""
+    record = bench.document(0, "p-1") if agency == CIVIL else bench.receipt()
+    for revoked_ms, is_good in ((AT_MS + 1000, True), (AT_MS, False)):
+        state = _revoked(authority, bench.signers[agency].certificate, revoked_ms)
+        found = read_delivered(record, bench.directory, VerifiedSignatures(), state)
+        assert is_good is not isinstance(found, Rejection)
+        assert is_good or "SEC-6" == found.rule
