@@ -74,7 +74,7 @@ def test_kills_under_load(embedded_kafka_factory, tmp_path, record_property):
 
 def _campaign(bus, chance):
     """At least 25 kills in random order, a broker kill, and a router frozen past its session timeout."""
-    victims = ["router-1", "router-2", "register", *AGENCIES]
+    victims = ["router-1", "router-2", "log", "register", *AGENCIES]
     steps = ["kill"] * KILLS + ["broker", "freeze"]
     chance.shuffle(steps)
     for step in steps:
