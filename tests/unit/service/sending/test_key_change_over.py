@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 import yaml
 
+from govbus.adapters.outgoing import DocumentIds, OutgoingDocument
 from govbus.document import topics
 from govbus.document.decision import Outcome
 from govbus.document.ids import AgencyId
@@ -28,7 +29,7 @@ from govbus.service.outbox_processes import publish_spool
 from govbus.service.processes import clock_ms
 from govbus.service.publisher import PublisherParts, SpoolPublisher
 from govbus.service.router.wiring import run_router
-from govbus.service.sample_directory import BUS, CIVIL_REGISTRY, write_sample_directory
+from govbus.service.sample_directory import BUS, CIVIL_REGISTRY, POPULATION_REGISTER, write_sample_directory
 from govbus.service.sending import document_template, supplied_agreement
 from govbus.service.topics_service import (
     apply_topics,
@@ -248,13 +249,16 @@ class Bus:
         await subscriber.stop()
         return records
 
-    async def route(self, stopping: asyncio.Event) -> None:
-        (self.folder / "router").mkdir()
+    def bus_signer(self) -> KeySigner:
         key, certificate = self.sample.key(BUS), self.sample.certificate(BUS)
+        return KeySigner.from_pem(key.read_bytes(), certificate.read_bytes(), kid="bus")
+
+    async def route(self, stopping: asyncio.Event, signer=None) -> None:
+        (self.folder / "router").mkdir()
         await run_router(
             self.transport,
             RouterSettings(),
-            signer=KeySigner.from_pem(key.read_bytes(), certificate.read_bytes(), kid="bus"),
+            signer=signer or self.bus_signer(),
             authority_file=self.sample.authority_certificate,
             name="router-1",
             data_folder=self.folder / "router",
@@ -270,45 +274,77 @@ async def bus(tmp_path) -> Bus:
     return made
 
 
+class Away:
+    """The bus's key on a token that is away for its first signatures."""
+
+    def __init__(self, signer: KeySigner, failures: int) -> None:
+        self.certificate, self.kid = signer.certificate, signer.kid
+        self._signer = signer
+        self.failures = failures
+
+    def sign(self, message: bytes) -> bytes:
+        if self.failures:
+            self.failures -= 1
+            raise SignerUnavailableError("the token is away")
+        return self._signer.sign(message)
+
+
+async def test_a_router_whose_token_is_away_goes_on_once_it_is_back(bus, monkeypatch):
+    """Nothing is decided without a receipt: the transaction is undone, and done once when the token is back."""
+    from govbus.service.router import router_service
+
+    monkeypatch.setattr(router_service, "RETRY_PAUSE_S", 0.01)
+    signer = Away(bus.bus_signer(), failures=3)
+    with bus.profile.open_spool(next_index=0) as spool:
+        spool.put(await documents(bus, 5), at_ms=clock_ms())
+        stopping, ending = asyncio.Event(), asyncio.Event()
+        ending.set()
+        assert 5 == await publish_spool(bus.transport, bus.profile, ending)
+    task = asyncio.create_task(bus.route(stopping, signer))
+    async with asyncio.timeout(20):
+        entries = await bus.read(topics.MESSAGE_LOG)
+        while len(entries) < 5:
+            await asyncio.sleep(0.05)
+            entries = await bus.read(topics.MESSAGE_LOG)
+    stopping.set()
+    await task
+    assert 0 == signer.failures
+    assert [Outcome.ACCEPTED] * 5 == [decode_log_entry(one.value).decision for one in entries]
+    assert 5 == len(await bus.read(topics.inbox(POPULATION_REGISTER)))
+
+
+async def documents(bus: Bus, count: int):
+    """Return documents of the agency, ready for its spool."""
+    directory = (await read_directory(bus.transport, bus.authority)).current
+    assert directory is not None
+    agreement = supplied_agreement(directory, CIVIL_REGISTRY, None)
+    template = document_template(directory, bus.profile.origin, agreement)
+    ids, now_ms = DocumentIds(), clock_ms()
+    record = record_metadata(CIVIL_REGISTRY, record_id="CR-1")
+    return [
+        template.encode(OutgoingDocument(ids.new(now_ms), "CR-1", now_ms, record, {"surname": "Smith"}))
+        for _ in range(count)
+    ]
+
+
 async def test_a_running_publisher_follows_the_directory_to_the_next_key(bus, monkeypatch):
     """The authority registers the next seal while publisher and router run.
 
     Without a restart the publisher goes over to it, the router accepts every document, and all signatures hold under
     the last version of the directory.
     """
-    from govbus.adapters.outgoing import DocumentIds, OutgoingDocument
-
     monkeypatch.setattr(rotation, "SETTLE_MS", 1000)
-    directory = (await read_directory(bus.transport, bus.authority)).current
-    assert directory is not None
-    agreement = supplied_agreement(directory, CIVIL_REGISTRY, None)
-    template = document_template(directory, bus.profile.origin, agreement)
-    ids, count = DocumentIds(), 0
+    count = 0
     stopping = asyncio.Event()
     tasks = [asyncio.create_task(bus.route(stopping))]
     with bus.profile.open_spool(next_index=0) as spool:
-
-        def put() -> None:
-            nonlocal count
-            count += 3
-            now_ms = clock_ms()
-            record = record_metadata(CIVIL_REGISTRY, record_id="CR-1")
-            spool.put(
-                [
-                    template.encode(
-                        OutgoingDocument(ids.new(now_ms), "CR-1", now_ms, record, {"surname": "Smith"})
-                    )
-                    for _ in range(3)
-                ],
-                at_ms=now_ms,
-            )
-
         ending = asyncio.Event()
         publishing = asyncio.create_task(publish_spool(bus.transport, bus.profile, ending))
         async with asyncio.timeout(30):
             thumbprints: set[str] = set()
             for round_number in range(1000):
-                await asyncio.to_thread(put)
+                await asyncio.to_thread(spool.put, await documents(bus, 3), at_ms=clock_ms())
+                count += 3
                 await asyncio.sleep(0.01)
                 if round_number == 20:
                     await bus.register_next()
