@@ -77,6 +77,7 @@ def list_states(
     import json
 
     from govbus.service.directory.publishing import read_certificates
+    from govbus.service.revocations.publishing import UNSERVED
     from govbus.service.revocations.wiring import read_states
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings
@@ -89,7 +90,7 @@ def list_states(
         typer.echo(json.dumps(fields, indent=1))
     else:
         _show(states, count)
-    if any(one.is_asked_for and one.state in {"late", "stale", "unknown"} for one in states):
+    if any(one.is_asked_for and one.state in UNSERVED for one in states):
         raise typer.Exit(1)
 
 

@@ -6,15 +6,19 @@ import enum
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from govbus.document import topics
 from govbus.document.encoding import time_text
-from govbus.errors import GovbusError
+from govbus.errors import GovbusError, TransportConfigError
 from govbus.routing.directory.model import Directory
+from govbus.routing.trust.status import RevocationRecords
 from govbus.service.directory.publishing import read_directory
 from govbus.service.processes import clock_ms
+from govbus.service.revocations.following import read_revocations
+from govbus.service.revocations.publishing import LATE, UNSERVED, certificate_states
 from govbus.service.wiring import bootstrap_servers, transport_of
 from govbus.settings import Settings
 from govbus.signing.certificates import Certificate
@@ -126,6 +130,7 @@ async def _directory(
     remedy = "" if state is State.GOOD else "publish it anew with `govbus directory apply`"
     yield Check("directory", state, found, remedy)
     yield _agencies(directory, counts)
+    yield await _certificates(transport, directory)
 
 
 def _agencies(directory: Directory, counts: dict[str, int]) -> Check:
@@ -138,6 +143,22 @@ def _agencies(directory: Directory, counts: dict[str, int]) -> Check:
         remedy = "create their topics with `govbus topics apply FOLDER`"
         return Check("agencies", State.BAD, f"without outbox or inbox: {', '.join(lacking)}", remedy)
     return Check("agencies", State.GOOD, "each has an outbox and an inbox")
+
+
+async def _certificates(transport: Transport, directory: Directory) -> Check:
+    """Say of how many certificates the bus wants to know whether they are revoked, and does not."""
+    try:
+        records = await read_revocations(transport)
+    except TransportConfigError:
+        records = RevocationRecords()
+    states = [one for one in certificate_states(directory, records, clock_ms()) if one.is_asked_for]
+    lacking = Counter(one.state for one in states if one.state in UNSERVED)
+    if lacking:
+        found = ", ".join(f"{count} {state}" for state, count in sorted(lacking.items()))
+        remedy = "run `govbus revocations watch`, and see `govbus revocations list`"
+        bad = lacking.keys() - {LATE}
+        return Check("certificates", State.BAD if bad else State.WARNING, f"status: {found}", remedy)
+    return Check("certificates", State.GOOD, f"the status of {len(states)} is asked for and known")
 
 
 async def _waiting(transport: Transport, counts: dict[str, int], outboxes: list[str]) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -21,6 +21,10 @@ from govbus.routing.trust.status import RevocationRecords, is_declared
 from govbus.service.revocations.sources import pairs_of
 from govbus.signing.certificates import Certificate
 from govbus.transport.base import OutRecord, Publisher
+
+LATE: Final = "late"
+UNSERVED: Final = frozenset({LATE, "stale", "unknown"})
+"""States that do not serve to decide by, or not for long."""
 
 
 def record_of(material: Material) -> OutRecord:
@@ -93,7 +97,7 @@ def certificate_states(
         elif at_ms <= known.next_update_ms:
             state = "good"
         else:
-            state = "late" if at_ms <= known.next_update_ms + policy.grace_ms else "stale"
+            state = LATE if at_ms <= known.next_update_ms + policy.grace_ms else "stale"
         yield CertificateState(
             subject.subject,
             subject.thumbprint,
