@@ -1,7 +1,7 @@
 """Collects cosignatures of witnesses on head checkpoints until a quorum has signed (C2SP ``tlog-witness``).
 
-All witnesses are asked about the same head checkpoint at the same time. A new one is taken up once the one before has
-its quorum, or nobody is left to ask about it now. So a witness that is down costs nothing but its own signature, and
+All witnesses are asked about the same head checkpoint at the same time. The newest is taken up once the one before has
+its quorum, or no answer about it is awaited. So a witness that is down costs nothing but its own signature, and
 catches up with the newest head checkpoint when it is back.
 """
 
@@ -118,7 +118,7 @@ class Cosigner:
             try:
                 while True:
                     try:
-                        self._choose(heads, loop.time())
+                        self._choose(heads)
                         self._ask(heads, loop.time())
                         self._measure(heads)
                     except Exception:  # the outside world must never stop the service
@@ -130,15 +130,13 @@ class Cosigner:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _choose(self, heads: PublishedHeads, now_s: float) -> None:
+    def _choose(self, heads: PublishedHeads) -> None:
         """Take up the newest head checkpoint, unless the present one still waits for answers to its quorum."""
         newest, target = heads.newest, self._target
         if newest is None or (target is not None and newest.text == target.text):
             return
-        if target is not None and not self._is_quorum:
-            for one in self._asked:
-                if one.task is not None or one.may_be_asked(target, now_s):
-                    return
+        if not self._is_quorum and any(one.task is not None for one in self._asked):
+            return
         self._target, self._lines, self._published_lines = newest, [], 0
         kept = heads.evidence(QUORUM).get(heads.origin)
         if kept is not None and Note.from_text(kept.note).text == newest.text:

@@ -86,6 +86,13 @@ def _cosigner(
             remedy="write lines: witness <name> <verifier key> <url>",
         )
     origin = head_origin(bus)
+    own = {key.to_vkey() for key in keys.public.verifiers(origin)}
+    listed = {log.verifier.to_vkey() for log in policy.logs}
+    if listed and not own <= listed:
+        raise ConfigError(
+            f"the policy lists logs, and not {origin} with the keys that sign here",
+            remedy="write the lines that `govbus log vkeys` prints, or leave out the log lines",
+        )
     return Cosigner(
         policy,
         _connecting(policy, settings.witness_timeout_s),

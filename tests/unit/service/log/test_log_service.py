@@ -107,6 +107,18 @@ async def test_partial_tiles_go_once_the_full_one_is_there(bench):
     assert (folder / "entries/001.p/4").exists()
 
 
+@pytest.mark.parametrize("origin", [log_origin(BUS, 0), HEADS])
+async def test_damaged_tiles_stop_the_service(bench, origin):
+    """Tiles that give another root than was signed are neither served nor grown."""
+    await bench.append(0, b"a", b"b")
+    await bench.run_to_the_end()
+    (tile,) = (bench.folder / "tiles" / origin / "tile/0/000.p").iterdir()
+    tile.write_bytes(bytes([tile.read_bytes()[0] ^ 1]) + tile.read_bytes()[1:])
+
+    with pytest.raises(LogIntegrityError, match="was signed; keep it"):
+        await bench.run_to_the_end()
+
+
 async def test_altered_entry_stops_the_service(bench):
     """An entry that was signed and is another one now stops the service before it signs anything."""
     await bench.append(0, b"a", b"b")

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from govbus import telemetry
 from govbus.errors import ConfigError
+from govbus.message_log.keys import LogKeys
 from govbus.message_log.policy import Policy
 from govbus.service.log import cosigning, stamping
 from govbus.service.log.cosigning import Cosigner
@@ -130,6 +131,24 @@ def test_policy_without_addresses_is_refused(bench, tmp_path):
             policy=policy_of([witness], 1),
             clock_ms=bench.clock_ms,
         )
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_policy_of_another_log_is_refused(bench, tmp_path, is_ours):
+    """A policy that lists logs must list this one, by the keys that sign here."""
+    witness = FakeWitness("court", MLDSA44PrivateKey.generate())
+    keys = bench.keys if is_ours else LogKeys.generate()
+    lines = [f"log {key.to_vkey()}" for key in keys.public.verifiers(HEADS)]
+    lines += [f"witness court {witness.signer.verifier.to_vkey()} http://127.0.0.1:9", "quorum court", ""]
+    options = {"bus": BUS, "keys": bench.keys, "state": None, "folder": tmp_path, "clock_ms": bench.clock_ms}
+    policy = Policy.from_text("\n".join(lines))
+    if is_ours:
+        assert log_service_of(
+            LogSettings(), bench.transport, policy=policy, **options
+        ).published.is_quorum_awaited
+    else:
+        with pytest.raises(ConfigError, match="the keys that sign here"):
+            log_service_of(LogSettings(), bench.transport, policy=policy, **options)
 
 
 def test_policy_that_is_not_there(tmp_path):
