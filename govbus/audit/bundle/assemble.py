@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from govbus.adapters.outgoing import header_lines
-from govbus.audit.bundle.contents import DirectoryPart, Evidence, SignaturePart, TrustPart
+from govbus.audit.bundle.contents import DirectoryPart, Evidence, SignaturePart, TrustPart, path_of
 from govbus.document.decision import LogEntry
 from govbus.document.record import SIGNATURE, Envelope, Record, unframe
 from govbus.document.statement import Statement
-from govbus.errors import MissingPartError, RuleError
+from govbus.errors import MissingPartError, RuleError, UntrustedKeyError
+from govbus.routing.trust.reading import read_material
 from govbus.schemas.canonical import canonical_json
 from govbus.signing.certificates import Certificate
 from govbus.signing.jws import DetachedSignature
@@ -110,13 +112,14 @@ def assemble(
     statement = Statement.from_bytes(entry.statement)
     manifest, jws = directory.manifest(entry.directory_version)
     entries = _entries(directory, manifest, bus, statement, entry)
+    signatures = tuple(_signature(octets, entries) for octets in entry.signatures)
     return Evidence(
         bus=bus,
         document_id=entry.document_id or "",
         statement=entry.statement,
         headers=parts.headers,
         schema=_schema(directory, manifest, statement),
-        signatures=tuple(_signature(octets, entries) for octets in entry.signatures),
+        signatures=signatures,
         directory=DirectoryPart(manifest, jws, entries),
         log_entry=logged.value,
         entry_proof=logged.proof,
@@ -127,8 +130,23 @@ def assemble(
         path=entry.path,
         head_proof=logged.head_proof,
         timestamps=logged.timestamps,
-        revocations=tuple(revocations),
+        revocations=_relevant(revocations, signatures),
     )
+
+
+def _relevant(revocations: Iterable[bytes], signatures: Iterable[SignaturePart]) -> tuple[bytes, ...]:
+    """Return of what authorities said the newest word of each about a certificate that the evidence rests on."""
+    links = [link for part in signatures for link in itertools.pairwise(path_of(part))]
+    newest: dict[tuple[str, str, str], bytes] = {}
+    for der in revocations:
+        try:
+            material = read_material(der)
+        except UntrustedKeyError:
+            continue  # whoever wrote it to the topic was no authority; every decider leaves it out
+        for subject, issuer in links:
+            if material.is_about(issuer) and material.status_of(subject, issuer) is not None:
+                newest[material.content_type, subject.thumbprint, issuer.thumbprint] = der
+    return tuple(dict.fromkeys(newest.values()))
 
 
 def _entries(

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from cryptography import x509
 
-from govbus.audit.bundle.contents import Evidence, SignaturePart, TrustPart
+from govbus.audit.bundle.contents import Evidence, SignaturePart, TrustPart, path_of
 from govbus.document.encoding import base64url, time_text
 from govbus.document.statement import Statement, statement_hash
 from govbus.errors import GovbusError, RuleError
@@ -25,6 +25,8 @@ from govbus.message_log.note import Note
 from govbus.message_log.policy import Policy
 from govbus.message_log.proof import TlogProof
 from govbus.message_log.timestamp import Timestamp
+from govbus.routing.trust.material import Saying
+from govbus.routing.trust.reading import read_material
 from govbus.schemas.core import decode_log_entry
 from govbus.signing.batch import BatchText
 from govbus.signing.certificates import Certificate
@@ -150,6 +152,7 @@ class _Checker:
         for number, part in enumerate(self._evidence.signatures, 1):
             yield f"signature {number}", lambda part=part: self._signature(part)  # type: ignore[misc]
             yield f"chain {number}", lambda part=part: self._chain(part)  # type: ignore[misc]
+        yield "revocation", self._revocation
         yield "seal", self._seal
         yield "directory", self._directory
         yield "log entry", self._log_entry
@@ -228,7 +231,7 @@ class _Checker:
         at_ms = self._parsed.time_ms
         bus = json.loads(self._evidence.directory.entries["bus"])
         anchors = {Certificate.from_pem(pem).thumbprint for pem in bus["anchors"]}
-        path = [Certificate.from_der(der) for der in (part.certificate, *part.chain, part.anchor)]
+        path = path_of(part)
         _require(path[-1].thumbprint in anchors, "it does not lead to an anchor of the bus")
         for certificate, issuer in itertools.pairwise(path):
             certificate.verify_issued_by(issuer)
@@ -238,6 +241,29 @@ class _Checker:
                 f"the certificate of {certificate.subject} was not valid on {time_text(at_ms)}",
             )
         yield f"leads to {path[-1].subject} and was valid on {time_text(at_ms)}"
+
+    def _revocation(self) -> Iterator[str]:
+        """Revocation counts from its date: what was signed before it stands."""
+        if not self._evidence.revocations:
+            raise _Skipped("no revocation list and no OCSP response is in the bundle")
+        at_ms = self._parsed.time_ms
+        count = 0
+        for part in self._evidence.signatures:
+            for subject, issuer in itertools.pairwise(path_of(part)):
+                for der in self._evidence.revocations:
+                    material = read_material(der)
+                    status = material.status_of(subject, issuer) if material.is_about(issuer) else None
+                    if status is None:
+                        continue
+                    material.verify(issuer)
+                    count += 1
+                    _require(
+                        status.saying is Saying.GOOD
+                        or (status.revoked_ms > at_ms and not status.is_compromised),
+                        f"the certificate of {subject.subject} was revoked on {time_text(status.revoked_ms)}",
+                    )
+        _require(count > 0, "what is there is about other certificates")
+        yield f"{count} authorities' words about these certificates hold, and none revoked one before"
 
     def _seal(self) -> Iterator[str]:
         """Evidence without a signature by the agency itself proves nothing about it."""

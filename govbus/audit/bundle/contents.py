@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from govbus.document.encoding import from_base64url
 from govbus.errors import ConfigError, RuleError
 from govbus.signing.algorithms import Algorithm
+from govbus.signing.certificates import Certificate
 from govbus.signing.jws import BATCH_TYP, DetachedSignature
 
 FORMAT: Final = "govbus/bundle/v1"
@@ -40,6 +41,16 @@ class SignaturePart:
     """DER, one of those in the bus's entry of the directory."""
     chain: tuple[bytes, ...] = ()
     """DER, between the two, the issuer of the certificate first."""
+
+
+def path_of(part: SignaturePart) -> list[Certificate]:
+    """Return the certificates from the signer's to the anchor's.
+
+    Raises:
+        UntrustedKeyError: if one is no certificate.
+        AlgorithmError: if its key is outside the pinned list (rule SEC-4).
+    """
+    return [Certificate.from_der(der) for der in (part.certificate, *part.chain, part.anchor)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,21 @@ for folder in signatures/*/; do
       *) failed "chain ${folder##*/}: does not lead to the anchor, or was not valid on $time" ;;
     esac
   fi
+  # Revocation lists of that time, by the anchor or by a certificate between. Revocation counts from its date.
+  serial=$(openssl x509 -in "$folder/certificate.pem" -noout -serial | cut -d = -f 2)
+  cat "$folder/chain.pem" "$folder/anchor.pem" >"$work/issuers.pem"
+  for list in revocations/*.der; do
+    [ -f "$list" ] || continue
+    openssl crl -inform DER -in "$list" -noout >/dev/null 2>&1 || continue
+    openssl crl -inform DER -in "$list" -noout -CAfile "$work/issuers.pem" 2>&1 | grep 'verify OK' >/dev/null || continue
+    on=$(openssl crl -inform DER -in "$list" -noout -text | grep -A 1 "Serial Number: $serial\$" |
+      sed -n 's/.*Revocation Date: //p')
+    if [ -n "$on" ] && [ "$(epoch_of_stamp "$on")" -le "$(epoch_of "$time")" ]; then
+      failed "revocation ${folder##*/}: the certificate was revoked on $on"
+    else
+      ok "revocation ${folder##*/}: not revoked on $time, says ${list##*/}"
+    fi
+  done
 done
 [ "$seals" -gt 0 ] || failed 'signatures: none by the agency itself'
 

@@ -1,15 +1,21 @@
 """Evidence bundles: a whole one verifies by script and by program, and what is broken in one is named by both."""
 
+import dataclasses
 import io
 import json
 import zipfile
 
 import pytest
+from cryptography import x509
 
 from govbus.audit.bundle.check import Result, check_evidence
 from govbus.audit.bundle.contents import SUMS, evidence_of, sums_of, trust_of
 from govbus.audit.bundle.zip_file import bundle_files, pack, read_bundle
 from govbus.errors import ConfigError
+from govbus.signing.issuing import CertificateAuthority
+from govbus.signing.status_building import RevokedCertificate
+from govbus.testing import example_keys
+from govbus.testing.example_bus import BASE_AT_MS
 
 
 def _report(files, trust):
@@ -54,10 +60,11 @@ def test_the_same_evidence_gives_the_same_octets(evidence, files):
 
 
 def test_a_bundle_verifies_by_program(files, stage):
-    """Every step of a whole bundle holds; only time stamps are missing."""
+    """Every step of a whole bundle holds; only time stamps and revocation material are missing."""
     report = _report(files, stage.trust())
     assert report.is_verified
-    assert {step.name for step in report.steps if step.result is Result.SKIPPED} == {"time stamps"}
+    skipped = {step.name for step in report.steps if step.result is Result.SKIPPED}
+    assert skipped == {"time stamps", "revocation"}
 
 
 def test_a_bundle_verifies_by_script(files, run_script):
@@ -227,8 +234,6 @@ def test_foreign_trust_is_not_enough(files, evidence, stage, run_script, tmp_pat
 
 def test_an_erased_value_leaves_the_rest_standing(evidence, stage, run_script):
     """Without value and salt everything else verifies, and both say that the value is not there."""
-    import dataclasses
-
     files = bundle_files(dataclasses.replace(evidence, value=None, salt=None))
     report = _report(files, stage.trust())
     assert report.is_verified
@@ -315,3 +320,47 @@ def test_the_report_is_machine_readable(files, stage):
     report = json.loads(_report(files, stage.trust()).to_json())
     assert report["verified"] is True
     assert {"statement", "seal", "log", "witnesses"} <= {step["step"] for step in report["steps"]}
+
+
+def _with_list(evidence, *, revoked_ms=None, by=None):
+    """Return the evidence with a revocation list of its time; a serial number is revoked where a date is given."""
+    serial = x509.load_der_x509_certificate(evidence.signatures[0].certificate).serial_number
+    revoked = [] if revoked_ms is None else [RevokedCertificate(serial, revoked_ms)]
+    authority = by or example_keys.authority()
+    der = authority.crl(
+        revoked, this_update_ms=BASE_AT_MS - 1000, next_update_ms=BASE_AT_MS + 86_400_000, number=1
+    )
+    return dataclasses.replace(evidence, revocations=(der,))
+
+
+def test_a_revocation_list_that_says_nothing_bad_is_checked(evidence, stage, run_script):
+    """The list is by the authority, and the certificate is not on it."""
+    files = bundle_files(_with_list(evidence))
+    report = _report(files, stage.trust())
+    assert ("revocation", Result.OK) in {(step.name, step.result) for step in report.steps}
+    code, output = run_script(files)
+    assert code == 0, output
+    assert "ok      revocation 1: not revoked" in output
+
+
+def test_a_certificate_revoked_before_proves_nothing(evidence, stage, run_script):
+    """A list that revokes the certificate before the statement's time fails both checks."""
+    files = bundle_files(_with_list(evidence, revoked_ms=BASE_AT_MS - 60_000))
+    assert "revocation" in _failed(files, stage.trust())
+    code, output = run_script(files)
+    assert code == 1
+    assert "FAILED  revocation 1: the certificate was revoked on" in output
+
+
+def test_a_later_revocation_changes_nothing(evidence, stage, run_script):
+    """Revocation counts from its date, not before."""
+    files = bundle_files(_with_list(evidence, revoked_ms=BASE_AT_MS + 60_000))
+    assert "revocation" not in _failed(files, stage.trust())
+    assert run_script(files)[0] == 0
+
+
+def test_a_list_by_somebody_else_is_not_believed(evidence, stage):
+    """A list that no authority of the chain signed is no word about the certificate."""
+    other = CertificateAuthority.create("Example root", at_ms=example_keys.VALID_FROM_MS)
+    files = bundle_files(_with_list(evidence, by=other))
+    assert "revocation" in _failed(files, stage.trust())
