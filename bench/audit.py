@@ -34,8 +34,7 @@ def openssl_verifications():
     """Return Ed25519 verifications a second of ``openssl speed`` on all cores of the run."""
     command = ["openssl", "speed", "-multi", str(PROCESSES), "-seconds", "3", "ed25519"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    line = next(line for line in done.stdout.splitlines() if "Ed25519" in line)
-    return float(re.findall(r"[0-9.]+", line)[-1])
+    return float(re.findall(r"EdDSA \(Ed25519\).* ([0-9.]+)$", done.stdout, re.MULTILINE)[-1])
 
 
 def _write(job):
