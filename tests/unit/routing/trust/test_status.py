@@ -146,6 +146,17 @@ def test_revoked_responder(world):
     assert NOW_MS + DAY_MS == world.known(after, answer).next_update_ms
 
 
+def test_responder_that_a_later_record_revokes(world):
+    """What a record says does not depend on later ones, which a decision before them could not know."""
+    responder = world.root.issue_responder(**SPAN)
+    records = RevocationRecords()
+    records.add(response_of(world.root, world.pem, by=responder))
+    records.add(
+        list_of(world.root, (responder.certificate_pem, NOW_MS - DAY_MS, OTHER), next_update_ms=NOW_MS)
+    )
+    assert NOW_MS + DAY_MS == records.state(1).status_of(world.trusted).all_until_ms
+
+
 def test_state_is_the_first_so_many(world):
     """A state says the same whatever comes later, also when it is asked for after that."""
     records = RevocationRecords()
