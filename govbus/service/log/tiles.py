@@ -27,6 +27,7 @@ class LogTiles:
         self.folder = folder
         self._store = FolderTiles(folder)
         self._writer = writer if writer is not None else TileWriter()
+        self._published = ""
 
     @classmethod
     def resumed(cls, folder: Path, *, size: int, root: bytes) -> LogTiles:
@@ -72,8 +73,10 @@ class LogTiles:
         return TileTree(self._store, size)
 
     def publish(self, note: str) -> None:
-        """Write the checkpoint that readers get."""
-        write_whole(self.folder / CHECKPOINT, note.encode("utf-8"))
+        """Write the checkpoint that readers get, unless it is the last one written."""
+        if note != self._published:
+            write_whole(self.folder / CHECKPOINT, note.encode("utf-8"))
+            self._published = note
 
     def _write(self, path: str, octets: bytes) -> None:
         self._store.write(path, octets)

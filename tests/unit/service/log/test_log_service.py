@@ -78,6 +78,26 @@ async def test_lost_folder_is_built_again(bench, lost):
     assert full == {name: (tiles / name).read_bytes() for name in full}
 
 
+async def test_topic_without_head_checkpoints_is_taken_up(bench):
+    """Checkpoints that a service without a head tree published become its first entries."""
+    await bench.append(0, b"a", b"b")
+    await bench.append(1, b"c")
+    leaves = [leaf_hash(entry) for entry in (b"a", b"b")]
+    await _publish(bench, b"0", Checkpoint(log_origin(BUS, 0), 1, leaves[0]))
+    await _publish(bench, b"1", Checkpoint(log_origin(BUS, 1), 1, leaf_hash(b"c")))
+    await _publish(bench, b"1", Checkpoint(log_origin(BUS, 1), 1, leaf_hash(b"c")))
+
+    service = await bench.run_to_the_end()
+
+    heads, published_again = await bench.verify_topic()
+    assert (3, 1) == (heads.tree.size, published_again)
+    assert 3 == service.published.newest.size
+    assert (HEADS, heads.tree.root()) == (
+        (await bench.checkpoints())[-1][0],
+        (await bench.checkpoints())[-1][1].root,
+    )
+
+
 async def test_tiles_give_every_signed_root(bench):
     """Tiles and bundles of each log hold its entries as stored, for the size of its checkpoint file."""
     entries = [b"entry %d" % number for number in range(520)]
