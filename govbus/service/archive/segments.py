@@ -94,6 +94,8 @@ class SegmentWriting:
         heads_end = last.manifest.heads.end if last is not None else 0
         self._heads = LogGrowth(origin, archive.tiles(origin), heads_end)
         self._head_note_size = _size_of_note(archive, origin)
+        self._earliest_ms = 0
+        """Time of the earliest decision in the segment that is being written."""
         self._prepared: list[int] = []
         """Segments that wait for the checkpoint that covers them."""
 
@@ -114,6 +116,7 @@ class SegmentWriting:
             TransportError: if the broker fails.
         """
         number = self._number + 1
+        self._earliest_ms = 0
         with SegmentDraft(self._archive.folder, number) as draft:
             for partition, entries in sorted(plan.logs.items()):
                 await self._write_log(draft, partition, entries, progress)
@@ -144,6 +147,8 @@ class SegmentWriting:
             draft.add_entry(entry, record)
             if entry is not None:
                 use(entry.signatures)
+                if not self._earliest_ms or entry.time_ms < self._earliest_ms:
+                    self._earliest_ms = entry.time_ms
                 if record is None and entry.decision.value != ERASED:
                     _say_missing(draft, log, entry)
             if log.append(value):
@@ -215,7 +220,7 @@ class SegmentWriting:
             draft.add_file(f"{layout.EVIDENCE}/{layout.CERTIFICATES}/{thumbprint}.der", der)
         for name, pem in zip(layout.LOG_KEY_FILES, self._keys.to_pem(), strict=True):
             draft.add_file(f"{layout.EVIDENCE}/{name}", pem)
-        in_force = pack_records(self._small_topics.in_force())
+        in_force = pack_records(self._small_topics.in_force(self._earliest_ms))
         draft.add_file(f"{layout.EVIDENCE}/{layout.REVOCATIONS_IN_FORCE}", in_force)
         return covering
 
