@@ -6,7 +6,10 @@ import asyncio
 from pathlib import Path
 
 from govbus.document import topics
-from govbus.errors import ConfigError, TransportConfigError
+from govbus.errors import ConfigError, TransportConfigError, UntrustedKeyError
+from govbus.routing.directory.model import Directory
+from govbus.routing.trust.check import require_unrevoked
+from govbus.routing.trust.status import RevocationState
 from govbus.service.directory.follower import DirectoryFollower
 from govbus.service.directory.publishing import read_certificates
 from govbus.service.keys.expiry import watch_certificates
@@ -16,8 +19,39 @@ from govbus.service.router.router_service import RouterService
 from govbus.service.router.session import SessionParts
 from govbus.service.router.state import RouterState
 from govbus.settings import RouterSettings
-from govbus.signing.signer import KeySigner
+from govbus.signing.signature_policy import ProvenSignature
+from govbus.signing.signer import KeySigner, Signer
 from govbus.transport.base import Transport, partition_counts
+
+
+def require_own_certificate(
+    signer: Signer, directory: Directory, revocations: RevocationState, at_ms: int
+) -> None:
+    """Check that readers will believe the receipts of a router.
+
+    Args:
+        signer: of the router.
+        directory: in force.
+        revocations: what is known about certificates.
+        at_ms: milliseconds since 1970.
+
+    Raises:
+        ConfigError: if the directory does not bind the certificate to the bus, or it is revoked.
+    """
+    trusted = directory.certificate(signer.certificate.thumbprint)
+    if trusted is None or trusted.agency != directory.bus:
+        raise ConfigError(
+            f"the directory does not bind this certificate to the bus {directory.bus}",
+            remedy="give the router the bus's key, or add its certificate to the directory",
+        )
+    try:
+        own = (ProvenSignature(trusted, is_over_batch=False),)
+        require_unrevoked(own, directory.revocation, revocations, time_ms=at_ms)
+    except UntrustedKeyError as err:
+        raise ConfigError(
+            f"nobody would believe the receipts of this router: {err.message}",
+            remedy="give the router another key of the bus",
+        ) from err
 
 
 async def log_partition_count(transport: Transport) -> int:
@@ -72,12 +106,7 @@ async def run_router(
     try:
         await follower.start()
         await revocations.start()
-        trusted = follower.current.certificate(signer.certificate.thumbprint)
-        if trusted is None or trusted.agency != follower.current.bus:
-            raise ConfigError(
-                f"the directory does not bind this certificate to the bus {follower.current.bus}",
-                remedy="give the router the bus's key, or add its certificate to the directory",
-            )
+        require_own_certificate(signer, follower.current, revocations.state, clock_ms())
         service = RouterService(
             SessionParts(
                 transport=transport,
