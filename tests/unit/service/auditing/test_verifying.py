@@ -57,7 +57,7 @@ async def test_decision_altered_in_an_archive(archive, request_of, monkeypatch):
     """An entry with another recipient is found by deciding again, which names the entry; evidence alone finds none."""
     bus, opened = archive
 
-    import govbus.audit.replay as replay
+    from govbus.audit import replay
 
     original = replay.decode_log_entry
 
