@@ -8,6 +8,7 @@ order. Whatever contradicts an earlier checkpoint stops the service: it never re
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -100,7 +101,7 @@ class LogService:
 
         Raises:
             LogIntegrityError: if the log contradicts what was signed; a person has to look.
-            ConfigError: if the topics are missing.
+            ConfigError: if the topics are missing, or the disk fails.
             GovbusError: if the broker does not answer at the start, or something asks to halt; later broker
                 trouble is waited out.
         """
@@ -116,6 +117,11 @@ class LogService:
             watching = [asyncio.create_task(_outlive(watcher, heads)) for watcher in self._watchers]
             await self._serve(subscriber, publisher, reader, stopping)
             await self._sign_last(publisher)
+        except (OSError, sqlite3.Error) as err:
+            raise ConfigError(
+                f"state or tiles of the log service cannot be written or read: {err}",
+                remedy="make room or mend the disk and start again; it goes on from what is stored",
+            ) from err
         finally:
             for task in watching:
                 task.cancel()

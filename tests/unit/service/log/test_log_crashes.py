@@ -1,11 +1,14 @@
 """The log service is killed before and after every step that anybody could notice; nothing is lost or doubled."""
 
+import errno
 import inspect
+import sqlite3
 from itertools import count
 
 import pytest
 
 from govbus.audit.archive.tile_folder import FolderTiles
+from govbus.errors import ConfigError, TransportError
 from govbus.message_log.tiles import TileTree
 from govbus.service.log import tiles
 from govbus.service.log.state import LogState
@@ -117,8 +120,6 @@ async def test_kill_between_every_two_steps(tmp_path, log_keys, monkeypatch, is_
 
 async def test_broker_away_while_publishing(bench, monkeypatch):
     """What could not be published is published again in the same order, and nothing is signed meanwhile."""
-    from govbus.errors import TransportError
-
     transact = MemoryTransactionalPublisher.transact
     refused = []
 
@@ -140,3 +141,26 @@ async def test_broker_away_while_publishing(bench, monkeypatch):
     assert 2 == heads.tree.size
     assert 0 == published_again
     assert refused[0] == refused[1] == refused[2]
+
+
+@pytest.mark.parametrize("step", ["keep", "mark_published", "keep_progress", "tile"])
+async def test_full_disk_stops_the_service_and_nothing_is_lost(bench, monkeypatch, step):
+    """A disk that takes no more is said in words; with room again, the service goes on in the same history."""
+    await bench.append(0, b"a")
+    await bench.run_to_the_end()
+    await bench.append(0, b"b")
+
+    def refuse(*_arguments, **_options):
+        if step == "tile":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as full:
+        owner, name = (tiles.FolderTiles, "write") if step == "tile" else (LogState, step)
+        full.setattr(owner, name, refuse)
+        with pytest.raises(ConfigError, match="make room"):
+            await bench.run_to_the_end()
+
+    await bench.run_to_the_end()
+    heads, _ = await bench.verify_topic()
+    assert {"bus.example/log/0": 2} == heads.sizes
