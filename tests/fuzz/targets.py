@@ -30,14 +30,17 @@ from govbus.routing.rules.cloudevents import parse_time_ms
 from govbus.routing.rules.cui_banner import banner_of, classified_word
 from govbus.routing.rules.flow import interval_ms
 from govbus.routing.rules.language_tags import is_well_formed, language_iso639_1
+from govbus.routing.trust.status import Known, RevocationRecords
 from govbus.schemas.codec import AvroCodec
 from govbus.schemas.compatibility import Compatibility, compatibility_breaches
 from govbus.schemas.core import decode_log_entry, decode_receipt, encode_log_entry
 from govbus.schemas.governance import documentation_breaches, schema_breaches
 from govbus.schemas.single_object import unwrap_single_object
 from govbus.signing.batch import BatchText
+from govbus.signing.certificates import Certificate
 from govbus.signing.jws import DetachedSignature
-from govbus.testing.example_bus import BASE_AT_MS, BASE_SCHEMA
+from govbus.testing import example_keys
+from govbus.testing.example_bus import BASE_AT_MS, BASE_SCHEMA, TAX
 from govbus.testing.record_batches import RawRecord, record_batch
 from govbus.transport.base import TopicPartition
 from govbus.transport.kafka.tolerant import read_batches
@@ -250,6 +253,37 @@ def _identifiers(octets: bytes) -> None:
         raise AssertionError("a URN is another one once it is written")
 
 
+def _revocation_seeds() -> tuple[bytes, ...]:
+    authority, pem = example_keys.authority(), example_keys.issued(TAX.text).certificate_pem
+    times = {"this_update_ms": BASE_AT_MS, "next_update_ms": BASE_AT_MS + 1000}
+    responder = authority.issue_responder(
+        not_before_ms=example_keys.VALID_FROM_MS, not_after_ms=example_keys.VALID_TO_MS
+    )
+    return (
+        authority.crl([authority.revoked_of(pem, BASE_AT_MS)], **times),
+        authority.ocsp_response(pem, **times),
+        authority.ocsp_response(pem, responder=responder, **times),
+    )
+
+
+def _revocations(octets: bytes) -> None:
+    """Whatever was read says something about a certificate without failing."""
+    records = RevocationRecords()
+    try:
+        records.add(octets)
+    finally:
+        subject, issuer = (
+            Certificate.from_pem(pem)
+            for pem in (
+                example_keys.issued(TAX.text).certificate_pem,
+                example_keys.authority().certificate_pem,
+            )
+        )
+        known = records.known_of(subject, issuer, records.count)
+        assert records.count == 1
+        assert known == Known() or known.next_update_ms is not None
+
+
 def _log_records(octets: bytes) -> None:
     """Decode what stands on the message log and in inboxes."""
     choices = Choices(octets)
@@ -361,6 +395,7 @@ TARGETS: Final[dict[str, Target]] = {
             "identifiers", _identifiers, (b"tax.example", b"urn:govbus:org:us-omb:015:45", b"en-US"), _RULE
         ),
         Target("log_records", _log_records, _CHOICES, _RULE),
+        Target("revocations", _revocations, _revocation_seeds(), _RULE, 3_000),
         Target("record_batches", _record_batches, _CHOICES, (CorruptRecordException,)),
         Target("decide_headers", documents.headers_totally, _CHOICES),
         Target("decide", documents.decide_totally, tuple(documents.seeds()), (), 1_000),
