@@ -10,6 +10,7 @@ this one) and the octets.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -76,7 +77,7 @@ def _sealed_alone(keys: Keys, origin: Origin, first_index: int, run: Sequence[Un
 
 def _sealed_batch(keys: Keys, origin: Origin, first_index: int, run: Sequence[Unsealed], at_ms: int) -> Seal:
     """Sign all statements at once, and by the officer each that asks for it."""
-    statements = [document.statement for document in run]
+    statements = [statement for statement, _ in run]
     sealed = seal_batch(keys.seals, origin, first_index, statements, at_ms=at_ms)
     counts = bytes([len(path) // _HASH_BYTES for path in sealed.paths])
     return Seal(
@@ -91,19 +92,21 @@ def _sealed_batch(keys: Keys, origin: Origin, first_index: int, run: Sequence[Un
 
 def _own(seals: Sequence[Signer], officer: Signer | None, run: Sequence[Unsealed], at_ms: int) -> bytes:
     """Return the signatures over single statements: of each seal, and of the officer where one is asked for."""
-    wants_officer = [
-        officer is not None and SignaturePolicy.from_bits(document.signing).is_officer_required
-        for document in run
-    ]
-    signers = [*seals, officer] if officer is not None and any(wants_officer) else [*seals]
+    if not seals and officer is None:
+        return b""
+    asking = {
+        bits: SignaturePolicy.from_bits(bits).is_officer_required
+        for bits in {document.signing for document in run}
+    }
+    signers = [*seals, officer] if officer is not None and any(asking.values()) else [*seals]
     if not signers:
         return b""
     headers = [protected_header(signer, typ=STATEMENT_TYP, at_ms=at_ms) for signer in signers]
     parts = [bytes([len(signers)]), *(_LENGTH.pack(len(header)) + header for header in headers)]
-    for document, is_officer_wanted in zip(run, wants_officer, strict=True):
+    for document in run:
         for signer, header in zip(signers, headers, strict=True):
             signature = b""
-            if signer is not officer or is_officer_wanted:
+            if signer is not officer or asking[document.signing]:
                 signature = signer.sign(signing_input(header, document.statement))
             parts.append(_LENGTH.pack(len(signature)) + signature)
     return b"".join(parts)
@@ -111,10 +114,6 @@ def _own(seals: Sequence[Signer], officer: Signer | None, run: Sequence[Unsealed
 
 def _own_headers(own: bytes, count: int) -> Iterator[Headers]:
     """Yield the signatures of each of so many documents; the inverse of `_own`."""
-    if not own:
-        for _ in range(count):
-            yield ()
-        return
     at = 1
     protected: list[bytes] = []
     for _ in range(own[0]):
@@ -142,12 +141,16 @@ def seal_headers(seals: Iterable[Seal], start: int) -> Iterator[Headers]:
         common: Headers = (
             tuple([(SIGNATURE, signature) for signature in signatures.split(b"\n")]) if signatures else ()
         )
+        alone = _own_headers(own, end - first) if own else itertools.repeat(())
+        if batch is None:
+            for index, headers in zip(range(first, end), alone, strict=False):
+                if index >= start:
+                    yield (*common, *headers)
+            continue
+        sealed: Headers = ((BATCH, batch),)
         at = end - first
-        for index, alone in enumerate(_own_headers(own, end - first), first):
-            path_end = at if batch is None else at + paths[index - first] * _HASH_BYTES
+        for index, count, headers in zip(range(first, end), paths, alone, strict=False):
+            path_end = at + count * _HASH_BYTES
             if index >= start:
-                if batch is None:
-                    yield (*common, *alone)
-                else:
-                    yield (*common, *alone, (BATCH, batch), (PATH, paths[at:path_end]))
+                yield (*common, *headers, *sealed, (PATH, paths[at:path_end]))
             at = path_end

@@ -23,6 +23,9 @@ SEGMENT_BYTES_MAX: Final = 1_048_576
 REPEATED_ID_MAX: Final = (1 << 28) - 1
 _SIGNING_SHIFT: Final = 28
 _SIZES: Final = struct.Struct(">7I")
+_SIGNINGS: Final = struct.Struct(">4xB23x")
+"""The same, but for the byte whose upper four bits say how a document is to be signed."""
+_SIGNING_BYTE_SHIFT: Final = 4
 _ABSENT: Final = 0xFFFF_FFFF
 
 
@@ -121,8 +124,8 @@ def statements_of(sizes: bytes, statements: bytes) -> Iterator[bytes]:
 
 def signings_of(sizes: bytes) -> Iterator[int]:
     """Yield of each document of a segment how it is to be signed (`SignaturePolicy.to_bits`)."""
-    for _, repeated_id, *_ in _SIZES.iter_unpack(sizes):
-        yield repeated_id >> _SIGNING_SHIFT
+    for (bits,) in _SIGNINGS.iter_unpack(sizes):
+        yield bits >> _SIGNING_BYTE_SHIFT
 
 
 def unpack(segment: Segment) -> Iterator[SpooledDocument]:

@@ -71,7 +71,7 @@ def _keys_for(signers: Signers, origin: Origin, time_ms: int, documents: Iterabl
     seals = signers_at(signers, time_ms)
     if not seals:
         raise SpoolError("no signer was given", remedy="name the agency's seal key and certificate")
-    policies = [SignaturePolicy.from_bits(bits) for bits in {document.signing for document in documents}]
+    policies = [SignaturePolicy.from_bits(bits) for bits in {signing for _, signing in documents}]
     wants_officer = any(policy.is_officer_required for policy in policies)
     keys = Keys(seals, officer_at(signers, time_ms) if wants_officer else None)
     for policy in policies:
@@ -100,22 +100,19 @@ def mode_runs(documents: Sequence[Unsealed], batch_max: int) -> Iterator[tuple[b
         documents: in index order.
         batch_max: documents under one batch; 1 signs each by itself, unless it asks for a batch.
     """
+    bits = [signing for _, signing in documents]
+    modes = {one: SignaturePolicy.from_bits(one).mode for one in set(bits)}
+    alone = {
+        one: mode is SignatureMode.SINGLE or (batch_max == 1 and mode is SignatureMode.ANY)
+        for one, mode in modes.items()
+    }
     start = 0
-    for end in range(1, len(documents) + 1):
-        is_alone = _is_alone(documents[start], batch_max)
-        is_full = end - start >= (ALONE_DOCUMENTS_MAX if is_alone else batch_max)
-        if end < len(documents) and not is_full and _is_alone(documents[end], batch_max) is is_alone:
-            continue
-        run = documents[start:end]
+    while start < len(documents):
+        is_alone = alone[bits[start]]
+        end = min(start + (ALONE_DOCUMENTS_MAX if is_alone else batch_max), len(documents))
+        if len(alone) > 1:
+            end = next((at for at in range(start, end) if alone[bits[at]] is not is_alone), end)
         # A batch of one would only add to a signature, so it is made where somebody asks for it.
-        yield is_alone or (len(run) == 1 and _mode(run[0]) is not SignatureMode.BATCH), run
+        is_single = end - start == 1 and modes[bits[start]] is not SignatureMode.BATCH
+        yield is_alone or is_single, documents[start:end]
         start = end
-
-
-def _is_alone(document: Unsealed, batch_max: int) -> bool:
-    mode = _mode(document)
-    return mode is SignatureMode.SINGLE or (batch_max == 1 and mode is SignatureMode.ANY)
-
-
-def _mode(document: Unsealed) -> SignatureMode:
-    return SignaturePolicy.from_bits(document.signing).mode
