@@ -14,7 +14,7 @@ from govbus.document.record import FRAME_BYTES, ROUTE, SIGNATURE, Record
 from govbus.errors import RuleError, SignatureError
 from govbus.routing.directory.model import Directory
 from govbus.schemas.core import RECEIPT_ID, decode_receipt
-from govbus.signing.certificates import TrustedCertificate
+from govbus.signing.certificates import CertificateRole, TrustedCertificate
 from govbus.signing.jws import RECEIPT_TYP, DetachedSignature
 from govbus.transport.base import TopicPartition
 
@@ -56,7 +56,7 @@ class Presences:
             thumbprint: trusted
             for _, directory in sorted(directories.items())
             for thumbprint, trusted in directory.certificates.items()
-            if trusted.agency == directory.bus
+            if trusted.agency == directory.bus and trusted.role is CertificateRole.SEAL
         }
 
     def take(self, record: Record) -> None:

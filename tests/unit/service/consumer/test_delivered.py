@@ -11,7 +11,8 @@ from govbus.document.record import frame
 from govbus.routing.trust.status import RevocationRecords
 from govbus.schemas.catalog import SchemaCatalog
 from govbus.service.delivered import DeliveredDocument, DeliveredReceipt, Rejection, read_delivered
-from govbus.signing.certificates import TrustedCertificate
+from govbus.signing.certificates import CertificateRole, TrustedCertificate
+from govbus.signing.signature_policy import SignatureMode, SignaturePolicy
 from govbus.signing.status_building import RevokedCertificate
 from govbus.signing.verifier import VerifiedSignatures
 from tests.unit.service.consumer.conftest import AT_MS, DAY_MS
@@ -164,6 +165,43 @@ def test_a_receipt_after_the_certificate_was_revoked_is_rejected(bench):
     directory = bench.with_directory(certificates={**bench.directory.certificates, thumbprint: revoked})
 
     assert "SEC-6" == _read(bench.receipt(), directory).rule
+
+
+def test_an_officer_of_the_bus_signs_no_receipt(bench):
+    """Receipts are the bus's own, by its seal; a person there does not speak for it."""
+    signer = bench.signers[BUS]
+    officer = TrustedCertificate(signer.certificate, BUS, role=CertificateRole.OFFICER)
+    certificates = {**bench.directory.certificates, signer.certificate.thumbprint: officer}
+
+    assert "SEC-6" == _read(bench.receipt(), bench.with_directory(certificates=certificates)).rule
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        SignaturePolicy(is_officer_required=True),
+        SignaturePolicy(is_twin_required=True),
+        SignaturePolicy(mode=SignatureMode.BATCH),
+    ],
+    ids=["officer", "twin", "mode"],
+)
+@pytest.mark.parametrize("who", ["package", "agreement"])
+def test_a_document_without_the_signatures_that_are_asked_for_is_rejected(bench, policy, who):
+    """A consumer holds a document to its own directory, whatever the router let pass."""
+    directory = bench.directory
+    if who == "package":
+        asking = {
+            name: dataclasses.replace(one, signatures=policy) for name, one in directory.packages.items()
+        }
+        changed = bench.with_directory(packages=asking)
+    else:
+        asking = {
+            name: dataclasses.replace(one, signatures=policy) for name, one in directory.agreements.items()
+        }
+        changed = bench.with_directory(agreements=asking)
+    rejection = _read(bench.document(0, "p-1"), changed)
+
+    assert ("SEC-10", "gb-sig") == (rejection.rule, rejection.field)
 
 
 def _revoked(authority, certificate, revoked_ms):
