@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import shutil
 import sqlite3
 from itertools import count
 
@@ -89,8 +90,8 @@ async def _check(bench, lives):
     assert heads.tree.root() == TileTree(FolderTiles(bench.folder / "tiles" / HEADS), heads.tree.size).root()
 
 
-@pytest.mark.parametrize("is_rebuilding", [False, True], ids=["going on", "rebuilding"])
-async def test_kill_between_every_two_steps(tmp_path, log_keys, monkeypatch, is_rebuilding):
+@pytest.mark.parametrize("lost", ["nothing", "state before", "tiles after"])
+async def test_kill_between_every_two_steps(tmp_path, log_keys, monkeypatch, lost):
     """Killed at any step and started again, the service publishes every head entry once and signs one history."""
     from .conftest import Bench
 
@@ -100,7 +101,7 @@ async def test_kill_between_every_two_steps(tmp_path, log_keys, monkeypatch, is_
         bench = await Bench(tmp_path / str(kill_at), log_keys).start()
         reaper.arm(None)
         await _life(bench, reaper, 0)
-        if is_rebuilding:
+        if lost == "state before":
             for path in bench.folder.glob("signed.db*"):
                 path.unlink()
         reaper.arm(kill_at)
@@ -110,6 +111,8 @@ async def test_kill_between_every_two_steps(tmp_path, log_keys, monkeypatch, is_
         except Killed:
             is_killed = True
         reaper.arm(None)
+        if lost == "tiles after":
+            shutil.rmtree(bench.folder / "tiles", ignore_errors=True)
         await _life(bench, reaper, 2)
         await _check(bench, 3)
         kills += is_killed
