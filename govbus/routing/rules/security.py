@@ -154,7 +154,7 @@ RULES = (
     ),
     Rule(
         id="SEC-10",
-        citation="NIST SP 800-53 AU-10, AU-10(1); eIDAS articles 25 and 35",
+        citation="NIST SP 800-53 AU-10; Regulation (EU) 910/2014 (eIDAS), articles 25 and 35",
         severity=Severity.REFUSE,
         basis=Basis.PROFILE,
         profile=Profile.CORE,
