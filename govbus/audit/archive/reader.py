@@ -9,9 +9,9 @@ from typing import NamedTuple
 from govbus.audit.archive import layout
 from govbus.audit.archive.documents import ArchivedDocument, record_of, unpack_document
 from govbus.audit.archive.manifest import Manifest, manifest_digest
-from govbus.audit.archive.records import unpack_records
+from govbus.audit.archive.records import records_of
 from govbus.audit.archive.tile_folder import FolderTiles
-from govbus.audit.archive.values import frames_of, unpack_value
+from govbus.audit.archive.values import frames_in, unpack_value
 from govbus.document.decision import LogEntry
 from govbus.document.record import Record
 from govbus.errors import LogIntegrityError, MissingPartError
@@ -95,7 +95,7 @@ class Segment:
         """
         start, end = self.manifest.record_range(name)
         last = start - 1
-        for record in unpack_records(self.read(name), f"govbus.{name}"):
+        for record in records_of(self._frames(name), f"govbus.{name}"):
             if not last < record.offset < end:
                 raise LogIntegrityError(
                     f"{self.folder / name}: offset {record.offset} is outside {start} to {end}, or out of order"
@@ -121,7 +121,7 @@ class Segment:
         return read_part(self.folder / name)
 
     def _frames(self, name: str) -> Iterator[bytes]:
-        return frames_of(self.read(name))
+        return frames_in(self.folder / name)
 
 
 class Archive:

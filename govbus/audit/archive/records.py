@@ -40,16 +40,21 @@ def pack_records(records: Iterable[Record]) -> bytes:
 
 
 def unpack_records(octets: bytes, topic: str) -> Iterator[Record]:
-    """Yield the records of a file.
+    """Yield the records of a file in memory; arguments and errors as for `records_of`."""
+    yield from records_of(frames_of(octets), topic)
+
+
+def records_of(frames: Iterable[bytes], topic: str) -> Iterator[Record]:
+    """Yield the records in frames.
 
     Args:
-        octets: the file.
+        frames: their contents.
         topic: that they are of; its partition is 0.
 
     Raises:
-        LogIntegrityError: if the file does not follow the format.
+        LogIntegrityError: if one does not follow the format.
     """
-    for content in frames_of(octets):
+    for content in frames:
         try:
             offset, timestamp_ms = _PLACE.unpack_from(content)
             key, position = unpack_octets(content, _PLACE.size)

@@ -7,13 +7,16 @@ nothing is there (any more).
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from govbus.document.record import SALT_BYTES
-from govbus.errors import LogIntegrityError
+from govbus.errors import LogIntegrityError, MissingPartError
 
+_BUFFER_BYTES = 1 << 18
 _FRAME = struct.Struct(">I")
 _SALT_LENGTH = struct.Struct(">H")
 _USUAL_START = b"\x01" + _SALT_LENGTH.pack(SALT_BYTES)
@@ -81,3 +84,25 @@ def frames_of(octets: bytes | memoryview) -> Iterator[bytes]:
         if position > end:
             raise LogIntegrityError(f"a file of {end} bytes is cut short inside the frame at byte {start}")
         yield bytes(octets[start:position])
+
+
+def frames_in(path: Path) -> Iterator[bytes]:
+    """Yield the contents of frames of a file, one in memory at a time.
+
+    Raises:
+        MissingPartError: if the file is not there.
+        LogIntegrityError: if it ends inside a frame.
+    """
+    try:
+        file = path.open("rb", buffering=_BUFFER_BYTES)
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise MissingPartError(f"{path} is not there") from err
+    with file:
+        end = os.fstat(file.fileno()).st_size
+        position = 0
+        while head := file.read(_FRAME.size):
+            length = int.from_bytes(head, "big")
+            position += _FRAME.size + length
+            if len(head) != _FRAME.size or position > end:
+                raise LogIntegrityError(f"{path} of {end} bytes is cut short inside a frame")
+            yield file.read(length)
