@@ -35,8 +35,8 @@ from govbus.testing.example_log import DocumentMaker, MadeDocument, accepted_ent
 
 ORIGINS = 16
 BODY_BYTES = 1024
-RUN_DOCUMENTS = 64
-"""Of one origin in one transaction of the router."""
+RUN_DOCUMENTS = 2000 // ORIGINS
+"""Of one origin in one transaction of a busy router, by its default settings."""
 WRITTEN_ENTRIES = 1024
 """At a time."""
 BUS = AgencyId("bus.example")

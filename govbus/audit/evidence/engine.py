@@ -9,15 +9,15 @@ any other, and any that differs anywhere, takes the long one, which names what i
 
 from __future__ import annotations
 
-import re
 from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from govbus.audit.evidence.entry_reader import LENGTHS
-from govbus.audit.evidence.long_way import LongWay
+from govbus.audit.evidence.long_way import LongWay, OriginState
 from govbus.audit.evidence.material import Material, Selection, Trust
 from govbus.audit.evidence.result import PartitionPart, UnitResult
+from govbus.audit.evidence.sequence import OriginSequence
 from govbus.audit.evidence.subtrees import TreeStretch
 from govbus.document.finding import Outcome
 from govbus.document.record import FRAME_BYTES, SALT_BYTES, VALUE_BYTES_MAX
@@ -25,12 +25,17 @@ from govbus.document.record import FRAME_BYTES, SALT_BYTES, VALUE_BYTES_MAX
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _STATEMENT = b"govbus/statement/v1\norigin "
 _ORIGIN_AT = len(_STATEMENT)
-_REST_OF_TIME = re.compile(rb":[0-5][0-9]\.[0-9]{3}Z").match
-_TIME_REST = len(":00.123Z")
+_TIME_REST = len(":00.123Z\n")
+_RESTS_OF_TIME = frozenset(
+    f":{second:02}.{millisecond:03}Z\n".encode() for second in range(60) for millisecond in range(1000)
+)
+"""Every end of a statement that its grammar allows behind the minute."""
 _LAST = 0x7F
 """Greatest octet that ends an Avro number."""
 _SOME = 2
 """Avro's mark of a value that is not null."""
+_SOME_OF_LENGTH = [bytes([_SOME]) + octets for octets in LENGTHS]
+"""How Avro begins a value that is not null, by its length."""
 _NOT_SHORT = 0x81
 """Bits that the one octet of a length below 64 does not have."""
 
@@ -64,19 +69,25 @@ class PartitionCheck:
         self.part = PartitionPart(partition, [TreeStretch(start)])
         self._long = LongWay(self.part, trust, result, self._selection)
         self._origins = self._long.origins
+        self._last = OriginState(OriginSequence(0, start))
+        """Whose document came last; none has, at first."""
         self._result = result
         result.parts.append(self.part)
 
     def take(self, materials: Sequence[Material]) -> None:
         """Check the next entries."""
         self.hash(materials)
-        long, taken = self._long, 0
-        for number, material in enumerate(materials, self._number):
-            if self._is_like_before(number, material):
-                taken += 1
-            else:
-                long.take(number, material)
-        self._number += len(materials)
+        taken = start = 0
+        while start < len(materials):
+            # What has nothing like it before it in its origin goes the long way; those after it are tried again.
+            count = self._take_like_before(materials[start:] if start else materials, self._number)
+            taken += count
+            start += count
+            self._number += count
+            if start < len(materials):
+                self._long.take(self._number, materials[start])
+                self._number += 1
+                start += 1
         counts = self._result.counts
         counts["entries"] += taken
         counts["documents"] += taken
@@ -99,87 +110,106 @@ class PartitionCheck:
         """Check what waits for more."""
         self._long.finish()
 
-    def _is_like_before(self, number: int, material: Material) -> bool:
-        """Check a document by the one before it in its origin.
+    def _take_like_before(self, materials: Sequence[Material], first: int) -> int:  # noqa: C901, PLR0912, PLR0915
+        """Check documents by the ones before them in their origins, as long as they are like those.
+
+        Steps stand in one loop, without calls of our own but where a batch begins or ends: it runs for every document.
+
+        Args:
+            materials: to check.
+            first: number of the first entry.
 
         Returns:
-            False where it differs in more than a document must, or anything does not hold: nothing is then taken in.
+            How many were taken in. The one that follows differs in more than a document must, or something about it
+            does not hold; nothing of it was taken in.
         """
-        entry, lines, salt, value, _, _ = material
-        start = entry.find(_STATEMENT)
-        state = self._origins.get(entry[start + _ORIGIN_AT : entry.find(b"\n", start + _ORIGIN_AT)])
-        if state is None or (known := state.known) is None or not value or lines is None or salt is None:
-            return False
-        (
-            head,
-            at,
-            template,
-            middle,
-            middle_bytes,
-            varying_bytes,
-            tail,
-            tail_bytes,
-            source,
-            edges,
-            thumbprint,
-        ) = known
-        # Step 2: what stands before the statement is as before, but for the record's offset and the document's id.
-        if not entry.startswith(head):
-            return False
-        octet = entry[at]
-        place, shift = octet & 0x7F, 7
-        while octet > _LAST:
-            at += 1
-            octet = entry[at]
-            place |= (octet & 0x7F) << shift
-            shift += 7
-        id_bytes = entry[at + 2]
-        after_id = at + 3 + (id_bytes >> 1)
-        # Steps 4, 5 and 8: the statement is the one that number, headers and value demand.
-        index = edges.next
-        hashes = b2a_base64(
-            sha256(lines).digest() + b"\x00" + sha256(salt + value[FRAME_BYTES:]).digest()
-        ).translate(_URL_SAFE)
-        value_bytes = len(value)
-        demanded = template % (index, hashes[:43], value_bytes - FRAME_BYTES, hashes[44:87])
-        time_at = start + len(demanded)
-        time_end = time_at + _TIME_REST
-        after = time_end + middle_bytes
-        varying_end = after + varying_bytes
-        if (
-            not entry.startswith(demanded, start)
-            or start != after_id + 3
-            or entry[at + 1] != _SOME
-            or id_bytes & _NOT_SHORT
-            or entry[after_id] != _SOME
-            or LENGTHS.get(entry[after_id + 1 : start]) != time_end + 1 - start
-            or _REST_OF_TIME(entry, time_at) is None
-            or not entry[at + 3 : after_id].isascii()
-            # What stands after it is as before, but for the path or the signature.
-            or not entry.startswith(middle, time_end)
-            or len(entry) != varying_end + tail_bytes
-            or not entry.endswith(tail)
-            # Step 3.
-            or place & 1
-            or place >> 1 <= source.last
-            or value[0] != 0
-            or len(salt) != SALT_BYTES
-            or value_bytes > VALUE_BYTES_MAX
-        ):
-            return False
-        # Steps 6 and 7.
-        statement = entry[start : time_end + 1]
-        if thumbprint is not None:
-            if not self._long.signatures.holds(entry[after:varying_end], statement, thumbprint):
-                return False
-        else:
-            batch = state.batch
-            if batch is None or batch.next != index:
-                return False
-            batch.leaves.append((sha256(b"\x00" + statement).digest(), entry[after:varying_end], number))
-            batch.next = index + 1
-            if index + 1 == batch.end:
-                self._long.close_batch(state)
-        source.last = place >> 1
-        edges.next = index + 1
-        return True
+        number, last, long = first - 1, self._last, self._long
+        try:
+            for number, (entry, lines, salt, value, _, _) in enumerate(materials, first):
+                if not value or lines is None or salt is None:
+                    break
+                state = last.after
+                if state is None or (known := state.known) is None or not entry.startswith(known.head):
+                    state = self._state_of(entry)
+                    if state is None or (known := state.known) is None or not entry.startswith(known.head):
+                        break
+                at = known.head_bytes
+                # Step 2: what stands before the statement is as before, but for offset and document id.
+                octet = entry[at]
+                place, shift = octet & 0x7F, 7
+                while octet > _LAST:
+                    at += 1
+                    octet = entry[at]
+                    place |= (octet & 0x7F) << shift
+                    shift += 7
+                id_bytes = entry[at + 2]
+                after_id = at + 3 + (id_bytes >> 1)
+                start = after_id + 3
+                if not entry.startswith(known.origin, start):
+                    # Another origin of the same outbox, or one that is new to it.
+                    state = self._state_of(entry)
+                    if state is None or state.known is None or state.known.head != known.head:
+                        break
+                    known = state.known
+                _, _, template, middle, middle_bytes, varying_bytes, tail, tail_bytes, source, edges = known[
+                    :10
+                ]
+                # Steps 4, 5 and 8: the statement is the one that number, headers and value demand.
+                index, value_bytes = edges.next, len(value)
+                hashes = b2a_base64(
+                    sha256(lines).digest() + b"\x00" + sha256(salt + value[FRAME_BYTES:]).digest()
+                ).translate(_URL_SAFE)
+                demanded = template % (index, hashes[:43], value_bytes - FRAME_BYTES, hashes[44:87])
+                time_at = start + len(demanded)
+                end = time_at + _TIME_REST
+                varying_end = len(entry) - tail_bytes
+                after = varying_end - varying_bytes
+                if (
+                    not entry.startswith(demanded, start)
+                    or not entry.startswith(_SOME_OF_LENGTH[end - start], after_id)
+                    or entry[at + 1] != _SOME
+                    or id_bytes & _NOT_SHORT
+                    or entry[time_at:end] not in _RESTS_OF_TIME
+                    or not entry[at + 3 : after_id].isascii()
+                    or not entry.endswith(tail)
+                    # Step 3.
+                    or place & 1
+                    or place >> 1 <= source.last
+                    or value[0] != 0
+                    or len(salt) != SALT_BYTES
+                    or value_bytes > VALUE_BYTES_MAX
+                ):
+                    break
+                # What stands behind is as before but for the path or the signature, or it begins a batch.
+                if (
+                    after != end - 1 + middle_bytes or not entry.startswith(middle, end - 1)
+                ) and long.next_batch(state, entry, end, after) is None:
+                    break
+                # Steps 6 and 7.
+                statement, thumbprint = entry[start:end], known.thumbprint
+                if thumbprint is None:
+                    batch = state.batch
+                    if batch is None or batch.next != index:
+                        break
+                    batch.leaves.append(
+                        (sha256(b"\x00" + statement).digest(), entry[after:varying_end], number)
+                    )
+                    batch.next = index + 1
+                    if index + 1 == batch.end:
+                        long.close_batch(state)
+                elif not long.signatures.holds(entry[after:varying_end], statement, thumbprint):
+                    break
+                source.last = place >> 1
+                edges.next = index + 1
+                last.after = last = state
+            else:
+                number += 1
+        except IndexError:  # cut short: the long way says where
+            pass
+        self._last = last
+        return max(0, number - first)
+
+    def _state_of(self, entry: bytes) -> OriginState | None:
+        """Return the origin of an entry that is like others; None where it cannot be told so simply."""
+        start = entry.find(_STATEMENT) + _ORIGIN_AT
+        return self._origins.get(entry[start : entry.find(b"\n", start)])

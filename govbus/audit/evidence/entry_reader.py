@@ -219,6 +219,34 @@ def _read_tail(reader: _Reader, start: int) -> Tail:
     )
 
 
+def read_batch(entry: bytes, start: int, end: int) -> tuple[bytes, bytes, int]:
+    """Return the one signature, the batch text and the length of the path between a statement and its path.
+
+    Args:
+        entry: as stored.
+        start: where the statement ends.
+        end: where the path must begin.
+
+    Raises:
+        NotCommonError: if something else stands there.
+    """
+    reader = _Reader(entry, start)
+    try:
+        if reader.length() != 1:
+            raise NotCommonError
+        signature = reader.take(reader.length())
+        _end_of_array(reader)
+        if not reader.some():
+            raise NotCommonError
+        text = reader.take(reader.length())
+        path_bytes = reader.length()
+    except IndexError as err:
+        raise NotCommonError from err
+    if reader.at != end:
+        raise NotCommonError
+    return signature, text, path_bytes
+
+
 def _end_of_array(reader: _Reader) -> None:
     if reader.octets[reader.at] != 0:
         raise NotCommonError

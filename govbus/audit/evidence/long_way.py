@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from govbus.audit.archive.documents import record_of, unpack_document
 from govbus.audit.archive.values import unpack_value
 from govbus.audit.evidence.batches import WHOLE_DOCUMENTS_MAX, OpenBatch
-from govbus.audit.evidence.entry_reader import EntryFields, read_entry
+from govbus.audit.evidence.entry_reader import EntryFields, NotCommonError, read_batch, read_entry
 from govbus.audit.evidence.material import Material, Selection, Trust
 from govbus.audit.evidence.result import OriginEdges, PartitionPart, SourceEdges, Try, UnitResult
 from govbus.audit.evidence.sequence import OriginSequence
@@ -56,6 +56,10 @@ class Known(NamedTuple):
     edges: OriginEdges
     thumbprint: str | None
     """Certificate of its one signature; None in a batch."""
+    batch_thumbprint: str | None
+    """Certificate of the one signature over its batch; None where it has one of its own."""
+    origin: bytes
+    """The statement up to the end of its origin."""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,8 @@ class OriginState:
     """None where the next entry takes the long way."""
     batch: OpenBatch | None = None
     """Whose statements come one after the other."""
+    after: OriginState | None = None
+    """Whose document came after this one's the last time: origins mostly take turns in one order."""
 
 
 class LongWay:
@@ -91,6 +97,7 @@ class LongWay:
         self._number, self._offset, self._failed = number, material.offset, False
         self._fields = None
         counts = self._result.counts
+        counts["long_way"] += 1
         # Step 2: the entry reads.
         try:
             fields = self._fields = read_entry(material.entry)
@@ -130,6 +137,42 @@ class LongWay:
             for index, entry in batch.astray():
                 self._find_astray(batch.batch.origin, index, entry)
                 self._result.counts["verified"] -= 1
+
+    def next_batch(self, state: OriginState, entry: bytes, start: int, end: int) -> Known | None:
+        """Begin the next batch of an origin, of whose entry nothing else is other than before.
+
+        Args:
+            state: of the origin, whose batch before is whole.
+            entry: about the first statement of the batch.
+            start: where its statement ends.
+            end: where its path begins.
+
+        Returns:
+            What the entries of the batch look like; None where anything is not as before or does not hold.
+        """
+        known = state.known
+        if known is None or known.batch_thumbprint is None or state.batch is not None:
+            return None
+        try:
+            signature, text, path_bytes = read_batch(entry, start, end)
+            batch = self.signatures.batch(text)
+        except (NotCommonError, MetadataError):
+            return None
+        edges = known.edges
+        if (
+            path_bytes != known.varying_bytes
+            or batch.start != edges.next
+            or edges.batch_end != edges.next
+            or batch.end - batch.start > WHOLE_DOCUMENTS_MAX
+            or known.origin != b"govbus/statement/v1\norigin %b\n" % batch.origin.encode("ascii")
+            or not self.signatures.holds_over_batch(signature, text, known.batch_thumbprint)
+        ):
+            return None
+        state.batch = OpenBatch(text, batch)
+        edges.batch_text, edges.batch_end = text, batch.end
+        middle = entry[start - 1 : end]
+        state.known = known._replace(middle=middle, middle_bytes=len(middle))
+        return state.known
 
     def _is_selected(self, fields: EntryFields) -> bool:
         selection = self._selection
@@ -398,8 +441,10 @@ class LongWay:
             or (is_single and len(fields.signatures) != 1)
         ):
             return None
-        thumbprint = None
+        thumbprint = batch_thumbprint = None
         start, end = layout.path_start, layout.path_end
+        if not is_single and len(fields.signatures) == 1:
+            batch_thumbprint = self.signatures.batch_thumbprint(fields.batch or b"", fields.signatures[0])
         if is_single:
             signer = self.signatures.signer_of(fields.signatures[0])
             if signer is None:
@@ -429,6 +474,8 @@ class LongWay:
             source,
             edges,
             thumbprint,
+            batch_thumbprint,
+            template[: template.index(b"\nindex ") + 1],
         )
 
     def _find(self, check: Check, expected: str, found: str) -> None:

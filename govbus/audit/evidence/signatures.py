@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from govbus.audit.evidence.material import Trust, TrustAt
@@ -15,7 +15,8 @@ from govbus.errors import RuleError, SignatureError, VerificationError
 from govbus.signing.algorithms import verifier_of
 from govbus.signing.batch import BatchText
 from govbus.signing.certificates import Certificate
-from govbus.signing.jws import STATEMENT_TYP, DetachedSignature, signing_input
+from govbus.signing.jws import BATCH_TYP, STATEMENT_TYP, DetachedSignature, signing_input
+from govbus.signing.signature_policy import ProvenSignature
 from govbus.signing.verifier import VerifiedSignatures, Verifier
 
 
@@ -52,6 +53,9 @@ class SignatureCheck:
         self._trust = trust
         self._verified = VerifiedSignatures()
         self._versions: dict[tuple[int, int], TrustAt] = {}
+        self._verifiers: dict[tuple[int, int], Verifier] = {}
+        self._spans: dict[tuple[tuple[int, int], str], Span] = {}
+        """By version and certificate."""
         self._signers: dict[bytes, Signer] = {}
         """By the header of the signature."""
         self._certificates: dict[str, Certificate] = {}
@@ -91,14 +95,16 @@ class SignatureCheck:
             raise SignatureError("the document has no signature", rule="SEC-3", field="gb-sig")
         envelope = Envelope({}, octets, statement_hash(octets), b"", signatures, batch, path, _NO_HEADERS)
         counted = self.trusted(version)
-        proven = Verifier(counted, self._verified).check_signatures(envelope, statement)
+        proven = self._verifiers[version].check_signatures(envelope, statement)
         counted.require_unrevoked(proven, time_ms=statement.time_ms)
-        spans = [counted.span_ms(one.trusted) for one in proven]
-        first, last = max(span[0] for span in spans), min(span[1] for span in spans)
         if len(proven) == 1:
             certificate = proven[0].trusted.certificate
             self._certificates[certificate.thumbprint] = certificate
-        return Span(_text(first), _text(last))
+            known = self._spans.get((version, certificate.thumbprint))
+            if known is None:
+                known = self._spans[version, certificate.thumbprint] = _span(counted, proven)
+            return known
+        return _span(counted, proven)
 
     def signer_of(self, signature: bytes) -> Signer | None:
         """Return who made a signature over a statement that was found to hold; None where that is not remembered."""
@@ -142,6 +148,25 @@ class SignatureCheck:
             return False
         return True
 
+    def batch_thumbprint(self, text: bytes, signature: bytes) -> str | None:
+        """Return whose signature over a batch was found to hold; None where that is not remembered."""
+        return self._verified.thumbprint(text, signature)
+
+    def holds_over_batch(self, signature: bytes, text: bytes, thumbprint: str) -> bool:
+        """Return whether one signature over a batch holds, by a certificate that was used a moment ago."""
+        certificate = self._certificates.get(thumbprint)
+        if certificate is None:
+            return False
+        try:
+            parsed = DetachedSignature.from_bytes(signature)
+            if parsed.typ != BATCH_TYP or parsed.thumbprint != thumbprint:
+                return False
+            parsed.verify(certificate, text)
+        except RuleError:
+            return False
+        self._verified.remember(text, signature, thumbprint)
+        return True
+
     def trusted(self, version: tuple[int, int]) -> TrustAt:
         """Return whose certificates counted.
 
@@ -162,7 +187,10 @@ class SignatureCheck:
                 )
             if len(self._versions) >= VERSIONS_MAX:
                 self._versions.clear()
+                self._verifiers.clear()
+                self._spans.clear()
             self._versions[version] = counted
+            self._verifiers[version] = Verifier(counted, self._verified)
         return counted
 
 
@@ -170,6 +198,11 @@ VERSIONS_MAX = 64
 """Versions at hand at one time; entries name them in rising order."""
 SIGNERS_MAX = 1024
 """Headers of signatures remembered; a signer's changes once a second."""
+
+
+def _span(counted: TrustAt, proven: Sequence[ProvenSignature]) -> Span:
+    spans = [counted.span_ms(one.trusted) for one in proven]
+    return Span(_text(max(span[0] for span in spans)), _text(min(span[1] for span in spans)))
 
 
 def _text(time_ms: int) -> bytes:

@@ -6,6 +6,7 @@ import pytest
 
 from govbus.audit.report import Check
 from govbus.document.finding import Finding, Outcome, Severity
+from govbus.document.ids import Origin
 from govbus.document.record import Record
 from govbus.message_log.checkpoint import Checkpoint, sign_checkpoint
 from govbus.message_log.erasure import erasure_entry, order_for
@@ -15,6 +16,7 @@ from govbus.routing.decide import record_hash
 from govbus.schemas.core import encode_log_entry
 from govbus.signing.merkle import leaf_hash
 from govbus.testing.example_archive import AT_MS, BUS
+from tests.unit.audit.evidence.conftest import Log
 
 AT = 42
 """Number of the entry that is broken: index 21 of its origin, in the middle of a batch."""
@@ -53,6 +55,31 @@ def test_parts_say_what_the_whole_says(log, cuts):
     assert [one.to_text() for one in whole.findings] == [one.to_text() for one in parts.findings]
     assert (whole.roots, whole.sizes) == (parts.roots, parts.sizes)
     assert 80 == parts.signatures_verified
+
+
+@pytest.mark.parametrize("batch", [16, 1])
+def test_two_outboxes_of_one_agency(who, batch):
+    """Origins of one outbox topic that take turns verify, and take the short way as others do."""
+    first = who.makers[0]
+    makers = [
+        dataclasses.replace(first, next=0, origin=Origin(first.origin.agency, outbox))
+        for outbox in ("a", "b")
+    ]
+    log = Log(dataclasses.replace(who, makers=makers), 80, batch)
+    for number, one in enumerate(log.kept):
+        one.change(source=one.entry.source._replace(offset=number))
+
+    assert [] == log.findings()
+    assert 80 == log.joining.counts["verified"]
+    assert log.joining.counts["long_way"] <= 2 + (8 if batch == 1 else 10)
+
+
+def test_entry_cut_anywhere(log):
+    """An entry that ends early, wherever it does, is found and stops nothing."""
+    octets = encode_log_entry(log[AT].entry)
+    for end in range(0, len(octets), 7):
+        log[AT].octets = octets[:end]
+        assert (Check.ENTRY, AT, None) in log.findings()
 
 
 def test_value_changed(log):
