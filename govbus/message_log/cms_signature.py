@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from asn1crypto import cms, core
+from asn1crypto import cms, core, parser
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -32,6 +32,8 @@ RSA_BITS_MIN = 2048
 CERTIFICATES_MAX = 16
 """Certificates in one token."""
 
+_SET: Final = (0, 1, 17)
+"""Class, method and tag of a SET."""
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _ML_DSA_OIDS: Final = {
     "2.16.840.1.101.3.4.3.17": mldsa.MLDSA44PublicKey,
@@ -91,7 +93,7 @@ class SignedContent:
         # Step 2: they name this certificate, so that another one for the same key cannot take its place.
         self._verify_certificate_id(attributes)
         # Step 3: the key signed them, as the SET that RFC 5652 section 5.4 says and in the order received.
-        signed = self._info["signed_attrs"].untag().dump()
+        signed = parser.emit(*_SET, self._info["signed_attrs"].contents)
         _verify_signature(self.signer.public_key(), self._info, digest, signed)
 
     def _attributes(self) -> dict[str, Any]:
