@@ -53,6 +53,8 @@ class SignedContent:
     """As sent, in any order; may lack all but the signer's."""
     signer: x509.Certificate
     _info: cms.SignerInfo
+    _attributes_octets: bytes
+    """Content octets of the signed attributes as received: asn1crypto encodes anew what it has looked into."""
 
     @classmethod
     def from_content_info(cls, token: cms.ContentInfo) -> SignedContent:
@@ -72,8 +74,11 @@ class SignedContent:
         if len(data["signer_infos"]) != 1:
             raise TimestampError(f"expected one signer, found {len(data['signer_infos'])}")
         info = data["signer_infos"][0]
+        attributes = info["signed_attrs"]
+        octets = b"" if isinstance(attributes, core.Void) else attributes.contents
         certificates = _certificates(data["certificates"])
-        return cls(bytes(encapsulated["content"]), certificates, _signer(info["sid"], certificates), info)
+        signer = _signer(info["sid"], certificates)
+        return cls(bytes(encapsulated["content"]), certificates, signer, info, octets)
 
     def verify(self) -> None:
         """Check everything that the signer's key vouches for: content, certificate, signed attributes.
@@ -93,7 +98,7 @@ class SignedContent:
         # Step 2: they name this certificate, so that another one for the same key cannot take its place.
         self._verify_certificate_id(attributes)
         # Step 3: the key signed them, as the SET that RFC 5652 section 5.4 says and in the order received.
-        signed = parser.emit(*_SET, self._info["signed_attrs"].contents)
+        signed = parser.emit(*_SET, self._attributes_octets)
         _verify_signature(self.signer.public_key(), self._info, digest, signed)
 
     def _attributes(self) -> dict[str, Any]:
