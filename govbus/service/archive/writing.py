@@ -73,22 +73,17 @@ async def write_archive(
         raise ConfigError(f"{folder} is an archive of {last.manifest.bus}, not of {bus}")
     reach = await Reach.ask(transport)
     logs = _logs(archive, last, bus, reach)
-    origin = head_origin(bus)
-    heads_end = last.manifest.heads.end if last is not None else 0
     with CheckpointSpool(folder / layout.STAGING) as spool:
         async with BusSource(transport, reach, last) as source:
-            total = entries_beyond(reach, last)
             await source.see_again(archive, bus, {number: log.size for number, log in logs.items()})
-            small_topics = SmallTopics(archive, last)
-            for name, partition in ((layout.DIRECTORY, DIRECTORY), (layout.REVOCATIONS, REVOCATIONS)):
-                small_topics.take(name, await source.rest_of(partition))
+            origin, manifest = head_origin(bus), last.manifest if last is not None else None
             backlog = Backlog(
                 spool,
                 bus=bus,
                 keys=keys,
                 logs=logs,
-                heads=HeadsAhead(archive.tiles(origin), heads_end),
-                next_offset=last.manifest.checkpoints.end if last is not None else 0,
+                heads=HeadsAhead(archive.tiles(origin), manifest.heads.end if manifest is not None else 0),
+                next_offset=manifest.checkpoints.end if manifest is not None else 0,
                 entries_max=entries_max,
             )
             writing = SegmentWriting(
@@ -99,17 +94,24 @@ async def write_archive(
                 logs=logs,
                 source=source,
                 backlog=backlog,
-                small_topics=small_topics,
+                small_topics=await _small_topics(archive, last, source),
             )
-            run = _Run(backlog, writing, lambda done: progress(done, total) if progress is not None else None)
+            total = entries_beyond(reach, last)
+            run = _Run(backlog, writing, lambda done: None if progress is None else progress(done, total))
             await run.take_all(source)
             if close and (backlog.waiting or _is_evidence_new(last, backlog)):
                 backlog.close()
             await run.write_rest(now_ms)
-            writing.written.held_back = len(backlog.plans)
-            writing.written.waiting = backlog.waiting
             writing.written.skipped = source.skipped
     return writing.written
+
+
+async def _small_topics(archive: Archive, last: Segment | None, source: BusSource) -> SmallTopics:
+    """Return directory and revocation material, archived and new."""
+    small_topics = SmallTopics(archive, last)
+    for name, partition in ((layout.DIRECTORY, DIRECTORY), (layout.REVOCATIONS, REVOCATIONS)):
+        small_topics.take(name, await source.rest_of(partition))
+    return small_topics
 
 
 class _Run:
@@ -149,6 +151,8 @@ class _Run:
             if not is_old and not self._is_proven(plan.checkpoints.end):
                 break
             await self._writing.write(backlog.plans.popleft(), self._progress)
+        self._writing.written.held_back = len(backlog.plans)
+        self._writing.written.waiting = backlog.waiting
 
 
 def _logs(archive: Archive, last: Segment | None, bus: AgencyId, reach: Reach) -> dict[int, LogGrowth]:
