@@ -94,7 +94,7 @@ def test_entries_read_as_the_codec_reads_them(entry):
 
 
 @given(_entries(), st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_damaged_entries_read_as_the_codec_reads_them(entry, data):
     """Octets changed, cut off, put in or behind: fast reader and codec agree, on the error too."""
     octets = bytearray(encode_log_entry(entry))
@@ -185,7 +185,7 @@ def _parsed(lines):
 
 @pytest.mark.parametrize("batch", [8, 1])
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_the_engine_says_what_the_verifier_says(batch, data):
     """Of documents of which some are damaged anywhere, the engine names those that the slow steps refuse, no other."""
     makers = [dataclasses.replace(one, next=0) for one in WHO.makers[:2]]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cryptography.x509 import Certificate
 
 from govbus.audit.checkpoints import Checkpoints
+from govbus.audit.dating import Dating
 from govbus.audit.evidence.coverage import Coverage
 from govbus.audit.evidence.joining import Joining
 from govbus.audit.evidence.material import EvidenceUnit, Selection
@@ -68,6 +69,11 @@ class CheckpointReading:
     def take_larger(self, note: bytes, stamps: Sequence[tuple[str, bytes]], proof: Sequence[bytes]) -> None:
         """Take a head checkpoint beyond the end of what is read; as for `Coverage.take_larger`."""
         self._coverage.take_larger(note, stamps, proof)
+
+    @property
+    def dating(self) -> Dating:
+        """What the times of heads say about the times of entries."""
+        return self._coverage.dating()
 
     @property
     def heads_size(self) -> int:

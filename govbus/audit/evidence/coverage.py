@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from cryptography.x509 import Certificate
 
+from govbus.audit.dating import DatedHead, Dating
 from govbus.audit.report import Covered
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
@@ -57,6 +58,8 @@ class Coverage:
         self._sizes = array("q")
         self._best: dict[tuple[str, str], tuple[int, int | None]] = {}
         """By material and name: greatest size of the head tree, and when."""
+        self._dated: dict[int, tuple[int, str]] = {}
+        """By size of the head tree: the first time at which somebody vouched for it, and who."""
         self._known: dict[tuple[str, int], bytes] = {}
         self._known_sizes: dict[int, int] = {}
 
@@ -164,9 +167,16 @@ class Coverage:
         return self._roots.get(size) == checkpoint.root
 
     def _note(self, material: str, name: str, size: int, time_ms: int | None) -> None:
+        if time_ms is not None:
+            self._dated[size] = min(self._dated.get(size, (time_ms, name)), (time_ms, name))
         known = self._best.get((material, name))
         if known is None or size > known[0]:
             self._best[material, name] = (size, time_ms)
+
+    def dating(self) -> Dating:
+        """Return what the times of heads say about the times of entries."""
+        heads = [DatedHead(size, *self._dated[size]) for size in sorted(self._dated)]
+        return Dating(heads, zip(self._partitions, self._sizes, strict=True))
 
     def covered(self) -> list[Covered]:
         """Return what vouches for how much; what vouches for most comes first."""

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from govbus.audit.evidence.entry_reader import LENGTHS
-from govbus.audit.evidence.long_way import LongWay, OriginState
+from govbus.audit.evidence.known import Known, OriginState
+from govbus.audit.evidence.long_way import LongWay
 from govbus.audit.evidence.material import Material, Selection, Trust
 from govbus.audit.evidence.result import PartitionPart, UnitResult
 from govbus.audit.evidence.sequence import OriginSequence
@@ -110,20 +111,14 @@ class PartitionCheck:
         """Check what waits for more."""
         self._long.finish()
 
-    def _take_like_before(self, materials: Sequence[Material], first: int) -> int:  # noqa: C901, PLR0912, PLR0915
+    def _take_like_before(self, materials: Sequence[Material], first: int) -> int:  # noqa: C901
         """Check documents by the ones before them in their origins, as long as they are like those.
 
-        Steps stand in one loop, without calls of our own but where a batch begins or ends: it runs for every document.
-
-        Args:
-            materials: to check.
-            first: number of the first entry.
-
         Returns:
-            How many were taken in. The one that follows differs in more than a document must, or something about it
-            does not hold; nothing of it was taken in.
+            How many were taken in, the first being entry `first`. The one that follows differs in more than a document
+            must, or something about it does not hold; nothing of it was taken in.
         """
-        number, last, long = first - 1, self._last, self._long
+        number, last = first - 1, self._last
         try:
             for number, (entry, lines, salt, value, _, _) in enumerate(materials, first):
                 if not value or lines is None or salt is None:
@@ -133,14 +128,12 @@ class PartitionCheck:
                     state = self._state_of(entry)
                     if state is None or (known := state.known) is None or not entry.startswith(known.head):
                         break
-                at = known.head_bytes
                 # Step 2: what stands before the statement is as before, but for offset and document id.
-                octet = entry[at]
-                place, shift = octet & 0x7F, 7
-                while octet > _LAST:
+                at = known.head_bytes
+                place, shift = entry[at] & 0x7F, 7
+                while entry[at] > _LAST:
                     at += 1
-                    octet = entry[at]
-                    place |= (octet & 0x7F) << shift
+                    place |= (entry[at] & 0x7F) << shift
                     shift += 7
                 id_bytes = entry[at + 2]
                 after_id = at + 3 + (id_bytes >> 1)
@@ -151,19 +144,16 @@ class PartitionCheck:
                     if state is None or state.known is None or state.known.head != known.head:
                         break
                     known = state.known
-                _, _, template, middle, middle_bytes, varying_bytes, tail, tail_bytes, source, edges = known[
-                    :10
-                ]
+                source, edges = known.source, known.edges
                 # Steps 4, 5 and 8: the statement is the one that number, headers and value demand.
                 index, value_bytes = edges.next, len(value)
                 hashes = b2a_base64(
                     sha256(lines).digest() + b"\x00" + sha256(salt + value[FRAME_BYTES:]).digest()
                 ).translate(_URL_SAFE)
-                demanded = template % (index, hashes[:43], value_bytes - FRAME_BYTES, hashes[44:87])
+                demanded = known.statement % (index, hashes[:43], value_bytes - FRAME_BYTES, hashes[44:87])
                 time_at = start + len(demanded)
                 end = time_at + _TIME_REST
-                varying_end = len(entry) - tail_bytes
-                after = varying_end - varying_bytes
+                after = len(entry) - known.tail_bytes - known.varying_bytes
                 if (
                     not entry.startswith(demanded, start)
                     or not entry.startswith(_SOME_OF_LENGTH[end - start], after_id)
@@ -171,7 +161,7 @@ class PartitionCheck:
                     or id_bytes & _NOT_SHORT
                     or entry[time_at:end] not in _RESTS_OF_TIME
                     or not entry[at + 3 : after_id].isascii()
-                    or not entry.endswith(tail)
+                    or not entry.endswith(known.tail)
                     # Step 3.
                     or place & 1
                     or place >> 1 <= source.last
@@ -180,24 +170,7 @@ class PartitionCheck:
                     or value_bytes > VALUE_BYTES_MAX
                 ):
                     break
-                # What stands behind is as before but for the path or the signature, or it begins a batch.
-                if (
-                    after != end - 1 + middle_bytes or not entry.startswith(middle, end - 1)
-                ) and long.next_batch(state, entry, end, after) is None:
-                    break
-                # Steps 6 and 7.
-                statement, thumbprint = entry[start:end], known.thumbprint
-                if thumbprint is None:
-                    batch = state.batch
-                    if batch is None or batch.next != index:
-                        break
-                    batch.leaves.append(
-                        (sha256(b"\x00" + statement).digest(), entry[after:varying_end], number)
-                    )
-                    batch.next = index + 1
-                    if index + 1 == batch.end:
-                        long.close_batch(state)
-                elif not long.signatures.holds(entry[after:varying_end], statement, thumbprint):
+                if not self._prove(state, known, entry, start, end, after, number):
                     break
                 source.last = place >> 1
                 edges.next = index + 1
@@ -208,6 +181,36 @@ class PartitionCheck:
             pass
         self._last = last
         return max(0, number - first)
+
+    def _prove(
+        self, state: OriginState, known: Known, entry: bytes, start: int, end: int, after: int, number: int
+    ) -> bool:
+        """Do steps 6 and 7 for a document that is like the one before it, but perhaps begins a batch.
+
+        Args:
+            state: of its origin.
+            known: what the entry before it looked like.
+            entry: as stored.
+            start: where the statement begins.
+            end: where it ends.
+            after: where its path or signature begins.
+            number: of the entry.
+        """
+        index = known.edges.next
+        is_like = after == end - 1 + known.middle_bytes and entry.startswith(known.middle, end - 1)
+        if not is_like and self._long.next_batch(state, entry, end, after) is None:
+            return False
+        varying = entry[after : after + known.varying_bytes]
+        if known.thumbprint is not None:
+            return self._long.signatures.holds(varying, entry[start:end], known.thumbprint)
+        batch = state.batch
+        if batch is None or batch.next != index:
+            return False
+        batch.leaves.append((sha256(b"\x00" + entry[start:end]).digest(), varying, number))
+        batch.next = index + 1
+        if index + 1 == batch.end:
+            self._long.close_batch(state)
+        return True
 
     def _state_of(self, entry: bytes) -> OriginState | None:
         """Return the origin of an entry that is like others; None where it cannot be told so simply."""
