@@ -6,16 +6,15 @@ import re
 from collections.abc import Mapping
 
 from govbus.audit.expectations import document_name
+from govbus.audit.receipts import bus_seals, require_bus_signature
 from govbus.audit.report import AuditFinding, AuditReport, Check
 from govbus.audit.tally import Ledger, Naming, Presence
 from govbus.document import topics
 from govbus.document.decision import SourcePosition
-from govbus.document.record import FRAME_BYTES, ROUTE, SIGNATURE, Record
-from govbus.errors import RuleError, SignatureError
+from govbus.document.record import ROUTE, Record
+from govbus.errors import RuleError
 from govbus.routing.directory.model import Directory
 from govbus.schemas.core import RECEIPT_ID, decode_receipt
-from govbus.signing.certificates import CertificateRole, TrustedCertificate
-from govbus.signing.jws import RECEIPT_TYP, DetachedSignature
 from govbus.transport.base import TopicPartition
 
 _RECEIPT_TYPE = b"govbus.receipt.v1"
@@ -52,12 +51,7 @@ class Presences:
         self._decided_until = decided_until
         self._beginnings = beginnings
         self._report = report
-        self._bus_certificates: dict[str, TrustedCertificate] = {
-            thumbprint: trusted
-            for _, directory in sorted(directories.items())
-            for thumbprint, trusted in directory.certificates.items()
-            if trusted.agency == directory.bus and trusted.role is CertificateRole.SEAL
-        }
+        self._bus_seals = bus_seals(directories)
 
     def take(self, record: Record) -> None:
         """See one record of an inbox, a publication topic or the quarantine."""
@@ -101,7 +95,7 @@ class Presences:
         if self._report is not None:
             self._report.receipts += 1
             try:
-                self._verify_receipt(record, receipt.time_ms)
+                require_bus_signature(record, receipt.time_ms, self._bus_seals)
             except RuleError as err:
                 self._find(record, "a signature by the bus that holds", err.message, receipt.source)
         name = self._naming.receipt(record.topic, record.key, record.value or b"")
@@ -109,19 +103,6 @@ class Presences:
             record.topic, record.partition, record.offset, str(receipt.source), is_receipt=True
         )
         self._ledger.see(name, presence)
-
-    def _verify_receipt(self, record: Record, time_ms: int) -> None:
-        signatures = [value for name, value in record.headers if name == SIGNATURE]
-        if len(signatures) != 1:
-            raise SignatureError(f"found {len(signatures)} signatures")
-        signature = DetachedSignature.from_bytes(signatures[0])
-        trusted = self._bus_certificates.get(signature.thumbprint)
-        if trusted is None or signature.typ != RECEIPT_TYP:
-            raise SignatureError(
-                f"certificate {signature.thumbprint} with typ {signature.typ} is not the bus's"
-            )
-        signature.verify(trusted.certificate, (record.value or b"")[FRAME_BYTES:])
-        trusted.require_valid_at(time_ms)
 
     def _is_later(self, source: SourcePosition) -> bool:
         """Return whether the decision is after the end of this audit; the next audit will see it."""

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from cryptography.x509 import Certificate
 
 from govbus.audit.checkpoints import Checkpoints
+from govbus.audit.dating import Dating
 from govbus.audit.erasures import erasure_finding
 from govbus.audit.expectations import Expectations, statement_of
 from govbus.audit.history import ReplayHistory
 from govbus.audit.judge import Judge
 from govbus.audit.pairs import Pair, pairs
 from govbus.audit.presences import Presences
+from govbus.audit.receipts import HeldReceipts
 from govbus.audit.report import AuditFinding, AuditReport, Check
 from govbus.audit.revocations import RevocationAudit
 from govbus.audit.snapshot import Snapshot
@@ -51,6 +53,8 @@ async def verify(
     known_checkpoints: Sequence[str] = (),
     policy: Policy | None = None,
     timestamp_anchors: Sequence[Certificate] = (),
+    receipts: HeldReceipts | None = None,
+    dating: Dating | None = None,
     progress: Progress | None = None,
 ) -> AuditReport:
     """Audit everything that a bus has recorded.
@@ -64,6 +68,8 @@ async def verify(
             rewritten since then contradicts them.
         policy: the witnesses that the auditor trusts; cosignatures are not looked at without one.
         timestamp_anchors: certificates of time stamping authorities that the auditor trusts.
+        receipts: that agencies kept; the log must bear them out.
+        dating: what others' clocks say about the heads; entries must not be older than those that lack them.
         progress: told how far it is.
 
     Returns:
@@ -78,7 +84,7 @@ async def verify(
             "no version of the directory is known", remedy="give the governing authority's certificate"
         )
     snapshot = await Snapshot.take(transport)
-    audit = _Audit(transport, snapshot, directories, progress)
+    audit = _Audit(transport, snapshot, directories, progress, _Outside(receipts, dating))
     checkpoints = Checkpoints(bus, keys, audit.report, policy=policy, timestamp_anchors=timestamp_anchors)
     checkpoints.take_known(known_checkpoints)
     # Step 1: checkpoints.
@@ -90,11 +96,28 @@ async def verify(
     tally = Tally()
     await audit.replay(checkpoints, tally)
     checkpoints.finish()
+    audit.report.extend(receipts.findings() if receipts is not None else ())
     # Step 4: what was delivered.
     await audit.look_at_recipients(tally, audit.report)
     # Step 5: where that differs, which records it is.
     await audit.locate(tally.differing())
     return audit.report
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What others hold against the entries, besides checkpoints."""
+
+    receipts: HeldReceipts | None
+    dating: Dating | None
+
+    def finding(self, number: int, record: Record, entry: LogEntry) -> AuditFinding | None:
+        """Take an entry, with its number in its partition; return what its time contradicts."""
+        if self.receipts is not None:
+            self.receipts.take(record.partition, entry)
+        if self.dating is None:
+            return None
+        return self.dating.finding(record.partition, number, record.offset, entry)
 
 
 @dataclass(slots=True)
@@ -125,8 +148,10 @@ class _Audit:
         snapshot: Snapshot,
         directories: Mapping[int, Directory],
         progress: Progress | None,
+        outside: _Outside,
     ) -> None:
         self.report = AuditReport()
+        self._outside = outside
         self._transport = transport
         self._snapshot = snapshot
         self._directories = directories
@@ -171,10 +196,13 @@ class _Audit:
                 sources = self._snapshot.sources_of(message_log.partition)
                 tree = checkpoints.replay(message_log.partition)
                 expectations = self._expectations(tally, message_log)
+                number = 0
                 async with PartitionStreams(self._transport, {message_log: end, **sources}) as streams:
                     async for pair in pairs(streams, message_log, sources, self._snapshot.beginnings):
                         if pair.entry_record is not None:
                             tree.append(pair.entry_record)
+                            self._hold_against(number, pair.entry_record, pair.entry)
+                            number += 1
                             step.count()
                         self._judge(pair, judge, expectations, history)
                     for source in sources:
@@ -186,6 +214,11 @@ class _Audit:
         finally:
             history.close()
         step.finish()
+
+    def _hold_against(self, number: int, record: Record, entry: LogEntry | None) -> None:
+        finding = self._outside.finding(number, record, entry) if entry is not None else None
+        if finding is not None:
+            self.report.add(finding)
 
     def _expectations(self, ledger: Ledger, message_log: TopicPartition) -> Expectations:
         return Expectations(self._naming, ledger, self._directories, message_log.partition)

@@ -51,6 +51,12 @@ TsaOption = Annotated[
         dir_okay=False,
     ),
 ]
+ReceiptsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Receipts that an agency kept (`govbus inbox receipts`); may be repeated.", dir_okay=False
+    ),
+]
 ProcessesOption = Annotated[
     int | None, typer.Option(min=1, help="How many processes to use; one a core unless given.")
 ]
@@ -79,6 +85,7 @@ def verify(
     checkpoint: CheckpointOption = None,
     policy: PolicyOption = None,
     tsa_ca: TsaOption = None,
+    receipts: ReceiptsOption = None,
     processes: ProcessesOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -91,6 +98,7 @@ def verify(
 
     def run() -> AuditReport:
         request = audit_options.read_request(authority, log_keys, checkpoint, policy, tsa_ca, processes)
+        request = audit_options.with_receipts(request, receipts)
         return _verify(audit_options.with_range(request, since, until, agency, package), archive, level)
 
     audit_options.print_report(run, as_json=as_json)

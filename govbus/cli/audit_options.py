@@ -88,6 +88,18 @@ def with_range(
     )
 
 
+def with_receipts(request: Request, paths: Sequence[Path] | None) -> Request:
+    """Add the receipts that agencies kept.
+
+    Raises:
+        LogIntegrityError: if a file is none of receipts.
+    """
+    from govbus.audit.archive.records import unpack_records
+
+    records = [record for path in paths or () for record in unpack_records(path.read_bytes(), path.name)]
+    return dataclasses.replace(request, receipts=tuple(records))
+
+
 def read_anchors(path: Path) -> list[Certificate]:
     """Return the certificates of a PEM file.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,6 +47,32 @@ def list_(
     for record in kept:
         typer.echo(_line(record))
     typer.echo(f"{len(kept)} of {count} records in the inbox of {agency}")
+
+
+@app.command()
+def receipts(
+    agency: AgencyArgument,
+    output: Annotated[
+        Path, typer.Option(help="File to write; what is there is replaced.", dir_okay=False, writable=True)
+    ],
+) -> None:
+    """Write every receipt of an inbox to a file, to keep out of the operator's hands and bring to an audit."""
+    import asyncio
+
+    from govbus.audit.archive.records import pack_records
+    from govbus.service.scanning import scan
+    from govbus.service.tracing import inbox_of, receipt_of
+    from govbus.service.wiring import transport_of
+    from govbus.settings import Settings
+
+    transport = transport_of(Settings.from_environment())
+
+    async def kept() -> list[Record]:
+        return [one async for one in scan(transport, [inbox_of(agency)]) if receipt_of(one) is not None]
+
+    found = asyncio.run(kept())
+    output.write_bytes(pack_records(found))
+    typer.echo(f"wrote {len(found)} receipts to {output}")
 
 
 @app.command()

@@ -7,10 +7,12 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.x509 import Certificate as AnchorCertificate
 
 from govbus.audit.archive.reader import Archive
+from govbus.audit.dating import Dating
 from govbus.audit.evidence.archive_unit import ArchiveUnit
 from govbus.audit.evidence.audit import Beforehand, CheckpointReading, Progress, audit_evidence
 from govbus.audit.evidence.chain import read_chain
@@ -18,6 +20,7 @@ from govbus.audit.evidence.coverage import Coverage
 from govbus.audit.evidence.log_unit import LogUnit
 from govbus.audit.evidence.material import Selection
 from govbus.audit.evidence.trust import TrustTable
+from govbus.audit.receipts import HeldReceipts
 from govbus.audit.replay import Replay, steps_of_archive
 from govbus.audit.report import AuditFinding, AuditReport
 from govbus.audit.revocations import RevocationAudit
@@ -48,6 +51,8 @@ class Request:
     policy: Policy | None = None
     timestamp_anchors: tuple[AnchorCertificate, ...] = ()
     """Of timestamp authorities that the auditor trusts, or their issuers."""
+    receipts: tuple[Record, ...] = ()
+    """That agencies kept, as they stood on their inboxes."""
     since_ms: int | None = None
     until_ms: int | None = None
     agencies: tuple[str, ...] = ()
@@ -114,6 +119,7 @@ def verify_archive(
     archive = Archive(folder)
     if archive.last() is None:
         raise MissingPartError(f"{folder} holds no segment of an archive")
+    _require_receipts_fit(request, is_full=is_full)
     directories = directories_of(archive.records("directory"), request.authority)
     report, known = AuditReport(), request.beforehand(directories)
     selection = request.selection(directories)
@@ -136,7 +142,11 @@ def verify_archive(
     )
     # Step 3: decisions.
     if is_full:
-        _decide_again(archive, directories, revocations, selection, report, progress)
+        receipts = HeldReceipts(request.receipts, directories)
+        outside = _Outside(receipts, reading.dating)
+        _decide_again(archive, directories, revocations, selection, report, outside, progress)
+        report.extend(receipts.findings())
+        report.coverage += receipts.covered()
     if is_full:
         report.established = "every signature, number and tree holds, and every decision is the same again"
     report.notes.append("deliveries and receipts are not in an archive: those were not looked at")
@@ -157,6 +167,7 @@ async def verify_bus(
         ConfigError: if there is no message log, or the request does not fit the directory.
         TransportError: if the broker fails.
     """
+    _require_receipts_fit(request, is_full=False)
     client = transport()
     snapshot = await Snapshot.take(client)
     directories = directories_of([one async for one in scan(client, [topics.DIRECTORY])], request.authority)
@@ -217,6 +228,11 @@ async def verify_bus_fully(
         [one async for one in scan(transport, [topics.DIRECTORY])], request.authority
     )
     known = request.beforehand(directories)
+    coverage = Coverage(known.bus, known.keys, policy=known.policy, timestamp_anchors=known.timestamp_anchors)
+    coverage.take_known(known.checkpoints)
+    async for record in scan(transport, [topics.CHECKPOINTS]):
+        coverage.take(record)
+    receipts = HeldReceipts(request.receipts, directories)
     report = await verify(
         transport,
         bus=known.bus,
@@ -225,14 +241,27 @@ async def verify_bus_fully(
         known_checkpoints=known.checkpoints,
         policy=known.policy,
         timestamp_anchors=known.timestamp_anchors,
+        receipts=receipts,
+        dating=coverage.dating(),
         progress=progress,
     )
-    coverage = Coverage(known.bus, known.keys, policy=known.policy, timestamp_anchors=known.timestamp_anchors)
-    coverage.take_known(known.checkpoints)
-    async for record in scan(transport, [topics.CHECKPOINTS]):
-        coverage.take(record)
-    report.coverage = coverage.covered()
+    report.coverage = [*coverage.covered(), *receipts.covered()]
     return _finished(report, request, is_full=True)
+
+
+class _Outside(NamedTuple):
+    """What others hold against the entries, besides checkpoints."""
+
+    receipts: HeldReceipts
+    dating: Dating
+
+
+def _require_receipts_fit(request: Request, *, is_full: bool) -> None:
+    if request.receipts and not is_full:
+        raise ConfigError(
+            "receipts are compared with decisions, which the level of evidence does not look at",
+            remedy="add --level full",
+        )
 
 
 @dataclass(slots=True)
@@ -270,6 +299,7 @@ def _decide_again(
     revocations: _Revocations,
     selection: Selection,
     report: AuditReport,
+    outside: _Outside,
     progress: Progress | None,
 ) -> None:
     """Re-run the decision about every record; the past is always whole, differences outside the range are left out."""
@@ -280,10 +310,14 @@ def _decide_again(
         for done, step in enumerate(steps_of_archive(archive), start=1):
             replayed = replay.take(step)
             entry = replayed.entry
+            if entry is not None:
+                outside.receipts.take(step.partition, entry)
             if entry is not None and selection.has_decision(entry):
                 gone += not replayed.is_decided_again
                 for finding in replayed.findings:
                     report.add(_placed(finding, step.number))
+                late = outside.dating.finding(step.partition, step.number, None, entry)
+                report.extend([late] if late is not None else [])
                 report.rules.update(one.rule for one in entry.findings)
             if progress is not None and done % _PROGRESS_ENTRIES == 0:
                 progress("decisions", done, total)
