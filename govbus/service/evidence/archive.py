@@ -77,7 +77,9 @@ def search_archived_log(
     chosen = search.chosen()
     checkpoints = Checkpoints.of(archive.records("checkpoints"), bus=bus, keys=keys, policy=policy)
     size, note, number = checkpoints.first_over(chosen.partition, chosen.index)
-    path = archive.tree(log_origin(bus, chosen.partition), size).inclusion_proof(chosen.index)
+    # Tiles stand for the sizes that segments end at; the checkpoint may be of any size before.
+    tree = archive.tree(log_origin(bus, chosen.partition), _archived_size(archive, chosen.partition))
+    path = tree.inclusion_proof(chosen.index, size)
     head = checkpoints.head_over(number)
     logged = LoggedEntry(
         chosen.entry,
@@ -87,6 +89,12 @@ def search_archived_log(
         head.timestamps if head is not None else {},
     )
     return logged, chosen.place
+
+
+def _archived_size(archive: Archive, partition: int) -> int:
+    """Return how many entries of a log partition the archive has."""
+    last = archive.last()
+    return last.manifest.logs[partition].end if last is not None and partition in last.manifest.logs else 0
 
 
 def _parts(found: ArchivedEntry, entry: LogEntry) -> DocumentParts:
