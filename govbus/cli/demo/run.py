@@ -15,8 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from govbus.audit.report import AuditReport
 from govbus.cli.demo.auditing import audit_problems, audit_stage
 from govbus.cli.demo.bad_documents import bad_documents
+from govbus.cli.demo.bus_processes import BusProcesses
+from govbus.cli.demo.evidence import STEPS, Evidence, EvidenceOutcome
 from govbus.cli.demo.febrl import CIVIL_REGISTRY, HEALTH_FUND, AgencyFiles, pair_scores, write_agency_files
-from govbus.cli.demo.stage import DRILL_OFFICE, BusProcesses, DemoSize, Stage, broker, set_up, workbench
+from govbus.cli.demo.outside import Outside, outside_of
+from govbus.cli.demo.stage import DRILL_OFFICE, DemoSize, Stage, broker, set_up, workbench
 from govbus.cli.demo.traffic import Expected, Seen, Sender, Watcher, resend, send_bad
 from govbus.document import topics
 from govbus.document.decision import SourcePosition
@@ -55,6 +58,7 @@ class DemoOutcome:
     latency_p99_ms: float = 0.0
     seen: Seen = field(default_factory=Seen)
     audit: AuditReport = field(default_factory=AuditReport)
+    evidence: EvidenceOutcome = field(default_factory=EvidenceOutcome)
     seconds: float = 0.0
     example_id: str = ""
     problems: list[str] = field(default_factory=list)
@@ -77,8 +81,9 @@ async def run_demo(folder: Path, size: DemoSize, *, console: Console, is_keeping
         status.update("writing keys, directory and the two agencies' files")
         stage = await set_up(folder, servers, transport)
         files = write_agency_files(folder / "agencies")
-        status.stop()
-        outcome = await _Course(stage, files, size, console).run()
+        with outside_of(stage) as outside:
+            status.stop()
+            outcome = await _Course(stage, outside, files, size, console).run()
     outcome.seconds = time.monotonic() - started_s
     return outcome
 
@@ -86,8 +91,11 @@ async def run_demo(folder: Path, size: DemoSize, *, console: Console, is_keeping
 class _Course:
     """One run over a stage that is set."""
 
-    def __init__(self, stage: Stage, files: AgencyFiles, size: DemoSize, console: Console) -> None:
+    def __init__(
+        self, stage: Stage, outside: Outside, files: AgencyFiles, size: DemoSize, console: Console
+    ) -> None:
         self._stage = stage
+        self._outside = outside
         self._files = files
         self._size = size
         self._progress = Progress(
@@ -100,7 +108,7 @@ class _Course:
         inboxes = [topics.inbox(AgencyId.from_text(one.agency)) for one in (CIVIL_REGISTRY, HEALTH_FUND)]
         inboxes += [topics.inbox(POPULATION_REGISTER), topics.inbox(DRILL_OFFICE)]
         self._watcher = Watcher(stage.transport, inboxes)
-        self._processes = BusProcesses(stage)
+        self._processes = BusProcesses(stage, outside)
         self._outcome = DemoOutcome(seen=self._watcher.seen)
 
     async def run(self) -> DemoOutcome:
@@ -111,15 +119,11 @@ class _Course:
                 await self._processes.wait_until_ready()
                 expected = await self._send_and_wait()
                 await self._processes.stop("register", "router")
-                await asyncio.sleep(
-                    1.5
-                )  # the log service signs each second; its last checkpoint covers the end
-                await self._processes.stop("log")
                 await self._watcher.stop()
+                self._judge(expected)
+                await self._prove()
             finally:
                 await self._processes.stop()
-            self._judge(expected)
-            await self._audit()
         return self._outcome
 
     async def _send_and_wait(self) -> dict[SourcePosition, Expected]:
@@ -249,12 +253,50 @@ class _Course:
                 f"register: expected {good} documents applied, found {stats.applied} and {stats.records} records"
             )
 
+    async def _prove(self) -> None:
+        """Archive, audit, hand over, erase, and verify what is left, while witnesses still watch the log."""
+        task = self._progress.add_task("evidence kept and handed over", total=STEPS)
+        evidence = Evidence(self._stage, self._outside, lambda: self._progress.advance(task))
+        outcome, seen = self._outcome, self._watcher.seen
+        await evidence.wait_until_covered(len(seen.decisions))
+        self._processes.require_running()
+        # The whole bus is audited before anything is erased: an erasure takes older records off the broker, too.
+        await asyncio.gather(self._audit(), evidence.hand_over(outcome.example_id))
+        await evidence.erase(erasable(seen, outcome.example_id))
+        await evidence.wait_until_covered(len(seen.decisions) + 1)
+        self._processes.require_running()
+        await self._processes.stop()
+        await evidence.close()
+        outcome.evidence = evidence.outcome
+        outcome.problems += evidence.outcome.problems
+
     async def _audit(self) -> None:
-        """Verify the whole log, trusting only the authority's certificate and the log's public keys."""
+        """Verify the whole log, trusting only what an auditor holds for himself."""
         task = self._progress.add_task("audited", total=None)
 
         def on_progress(_: str, done: int, total: int) -> None:
             self._progress.update(task, completed=done, total=total)
 
-        self._outcome.audit = await audit_stage(self._stage, on_progress)
+        request = await asyncio.to_thread(self._outside.trust.request)
+        self._outcome.audit = await audit_stage(self._stage, on_progress, request)
         self._outcome.problems += audit_problems(self._outcome.audit)
+
+
+def erasable(seen: Seen, example_id: str) -> str:
+    """Return the document to erase: of the health fund, which resends nothing, and away from the example.
+
+    What stands before a document in its partitions leaves the broker with it, so it is one of the first.
+    """
+    outbox = topics.outbox(AgencyId.from_text(HEALTH_FUND.agency))
+    own = {
+        (entry.document_id or "").encode("ascii")
+        for position, entry in seen.decisions.items()
+        if position.topic == outbox and entry.decision is Outcome.ACCEPTED
+    }
+    example = seen.places[example_id.encode("ascii")]
+    chosen = min(
+        (place.partition == example.partition, place.offset, document_id)
+        for document_id, place in seen.places.items()
+        if document_id in own
+    )
+    return chosen[-1].decode("ascii")

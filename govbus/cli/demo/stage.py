@@ -1,14 +1,9 @@
-"""The demo's stage: a folder with keys, directory, profiles and files, a broker, and the bus's own processes."""
+"""The demo's stage: a folder with keys, directory, profiles and files, and a broker."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +14,7 @@ import yaml
 from govbus.cli.demo.drafts import Workbench
 from govbus.cli.demo.febrl import CIVIL_REGISTRY as CIVIL_LAYOUT
 from govbus.cli.demo.febrl import csv_mapping
+from govbus.cli.demo.processes import START_TIMEOUT_S, STOP_TIMEOUT_S, run_govbus
 from govbus.document.encoding import time_text
 from govbus.document.ids import AgencyId, Origin
 from govbus.errors import MissingPartError
@@ -28,10 +24,8 @@ from govbus.service.directory.publishing import publish_directory, read_folder
 from govbus.service.embedded_kafka import EmbeddedKafka
 from govbus.service.processes import clock_ms
 from govbus.service.sample_directory import (
-    BUS,
     CIVIL_REGISTRY,
     HEALTH_FUND,
-    POPULATION_REGISTER,
     SampleDirectory,
     write_sample_directory,
 )
@@ -54,11 +48,6 @@ GHOST = AgencyId.from_text("ghost.example")
 """Not registered, but somebody gave it an outbox."""
 DRILL, DRILL_OF_OLD = "civil.person.drill", "civil.person.drill-of-old"
 _DAY_MS = 86_400_000
-_READY = {"router": "partition taken over", "register": "consumer started"}
-"""What a process writes to its log once it serves."""
-READY_INTERVAL_S = 0.1
-START_TIMEOUT_S = 90.0
-STOP_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,93 +236,3 @@ def workbench(stage: Stage, at_ms: int) -> Workbench:
 def signer_of(key: Path, certificate: Path, kid: str) -> KeySigner:
     """Return a key of the stage."""
     return KeySigner.from_pem(key.read_bytes(), certificate.read_bytes(), kid=kid)
-
-
-class BusProcesses:
-    """Router, log service and population register, each a process of its own as in production."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, *, is_registering: bool = True) -> None:
-        """Start all three, or all but the register; their output goes to ``logs/``."""
-        stage, sample = self._stage, self._stage.sample
-        authority = ("--authority", str(sample.authority_certificate))
-        keys = ("--key", str(sample.key(BUS)), "--certificate", str(sample.certificate(BUS)))
-        folder = stage.folder
-        self._start("router", "router", *keys, *authority, "--data", str(folder / "router"))
-        log_keys = ("--keys", str(folder / "log-keys"), "--bus", BUS.text)
-        self._start("log", "log", "serve", *log_keys, "--data", str(folder / "log"))
-        if not is_registering:
-            return
-        database = ("--database", str(stage.register_file))
-        agency = ("--agency", POPULATION_REGISTER.text)
-        self._start("register", "registry", "serve", "population", *agency, *authority, *database)
-
-    def _start(self, name: str, *arguments: str) -> None:
-        logs = self._stage.folder / "logs"
-        logs.mkdir(exist_ok=True)
-        with (logs / f"{name}.log").open("wb") as output:
-            self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "govbus", *arguments],
-                env=_environment(self._stage.folder, self._stage.bootstrap_servers),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    async def wait_until_ready(self) -> None:
-        """Wait until each says in its log that it serves.
-
-        Raises:
-            MissingPartError: if one ends instead, or says nothing in time.
-        """
-        async with asyncio.timeout(START_TIMEOUT_S):
-            for name in self._processes.keys() & _READY.keys():
-                sign = _READY[name]
-                log_file = self._stage.folder / "logs" / f"{name}.log"
-                while sign not in await asyncio.to_thread(log_file.read_text, "utf-8", "replace"):
-                    self.require_running()
-                    await asyncio.sleep(READY_INTERVAL_S)
-
-    def require_running(self) -> None:
-        """Check that none has ended.
-
-        Raises:
-            MissingPartError: naming the process and its last line.
-        """
-        for name, process in self._processes.items():
-            if process.poll() is not None:
-                log_file = self._stage.folder / "logs" / f"{name}.log"
-                last = log_file.read_text("utf-8", "replace").strip().splitlines()[-1:]
-                raise MissingPartError(f"the {name} process ended: {''.join(last)}", remedy=f"see {log_file}")
-
-    async def stop(self, *names: str) -> None:
-        """Ask processes to stop and wait until they have; all that are left where none is named."""
-        chosen = {name: self._processes.pop(name) for name in names or tuple(self._processes)}
-        for process in chosen.values():
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        for process in chosen.values():
-            try:
-                await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _environment(folder: Path, bootstrap_servers: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "GOVBUS_KAFKA__BOOTSTRAP_SERVERS": bootstrap_servers,
-        "GOVBUS_DATA_FOLDER": str(folder),
-    }
-
-
-def run_govbus(folder: Path, bootstrap_servers: str, *arguments: str) -> None:
-    """Run a command on the demo's broker and wait for its end."""
-    subprocess.run(
-        [sys.executable, "-m", "govbus", *arguments],
-        env=_environment(folder, bootstrap_servers),
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )

@@ -9,6 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from govbus.cli.demo.evidence import ARCHIVE, BUNDLE, trust_options
+from govbus.cli.demo.evidence_summary import evidence_lines, evidence_report
+from govbus.cli.demo.outside import WITNESSES
 from govbus.cli.demo.run import DemoOutcome
 from govbus.document.finding import Outcome
 from govbus.routing.rules.catalogue import RULES
@@ -33,6 +36,7 @@ def report_of(outcome: DemoOutcome) -> dict[str, Any]:
         "latency_p99_ms": outcome.latency_p99_ms,
         "log_entries": audit.entries,
         "log_verified": audit.is_clean,
+        "evidence": evidence_report(outcome.evidence),
     }
 
 
@@ -80,6 +84,7 @@ def print_summary(console: Console, folder: Path, outcome: DemoOutcome, *, is_ke
             "from adapter to inbox",
         ),
         ("log", _verdict(outcome)),
+        *zip(("evidence", *[""] * 9), evidence_lines(outcome.evidence), strict=False),
         ("took", f"{outcome.seconds:.0f} s; figures in {folder / 'report.json'}"),
     ):
         table.add_row(f"[bold]{name}[/]", text)
@@ -102,11 +107,15 @@ def _verdict(outcome: DemoOutcome) -> str:
 
 def _print_next(console: Console, folder: Path, outcome: DemoOutcome, *, is_kept: bool) -> None:
     start = "" if is_kept else " && govbus kafka start"
-    authority = folder / "directory" / "certificates" / "authority.pem"
+    audit = f"--archive {folder / ARCHIVE} {' '.join(trust_options(folder))}"
     console.print(
-        f"\nTry next, after `. .venv/bin/activate && export GOVBUS_DATA_FOLDER={folder}{start}`:\n"
+        "\nTry next, without a broker, after `. .venv/bin/activate`:\n"
+        f"  govbus verify {folder / BUNDLE} --trust {folder / 'trust'}\n"
+        f"  govbus audit verify {audit}\n"
+        f"  govbus witness show {folder / 'witnesses' / WITNESSES[0]}\n"
+        f"and after `export GOVBUS_DATA_FOLDER={folder}{start}`:\n"
         f"  govbus trace {outcome.example_id}\n"
+        f"  govbus trace {outcome.evidence.erased_document}\n"
         f"  govbus inbox list {CIVIL_REGISTRY}\n"
-        f"  govbus audit verify --authority {authority} --log-keys {folder / 'log-keys'}\n"
         "and at the end `govbus kafka stop`."
     )

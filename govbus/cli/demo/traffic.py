@@ -168,6 +168,8 @@ class Seen:
     """Ids."""
     latencies_ms: dict[tuple[str, int], int] = field(default_factory=dict)
     """From the spool to this reader, by origin and index."""
+    places: dict[bytes, SourcePosition] = field(default_factory=dict)
+    """Where the copy of each delivered document stands, by its id."""
     last_delivery_ms: int = 0
 
     def take(self, record: Record, now_ms: int) -> None:
@@ -179,7 +181,9 @@ class Seen:
         elif receipt_of(record) is not None:
             self.receipts.add(dict(record.headers)["ce_id"])
         else:
-            statement = Statement.from_bytes(dict(record.headers)["gb-stmt"])
+            headers = dict(record.headers)
+            statement = Statement.from_bytes(headers["gb-stmt"])
+            self.places[headers["ce_id"]] = SourcePosition(record.topic, record.partition, record.offset)
             key = (str(statement.origin), statement.index)
             self.latencies_ms[key] = now_ms - statement.time_ms
             self.delivered += 1

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from govbus.adapters.outgoing import EncodedDocument
 from govbus.adapters.spool import Spool
 from govbus.cli.demo.auditing import audit_problems, audit_stage
+from govbus.cli.demo.bus_processes import BusProcesses
 from govbus.cli.demo.government.invention import Inventor
 from govbus.cli.demo.government.outcome import (
     GovernmentOutcome,
@@ -30,7 +31,7 @@ from govbus.cli.demo.government.registration import RegistrationResult, try_all
 from govbus.cli.demo.government.stage import EXCHANGES, SENDERS, document_text, required_agreement, set_up
 from govbus.cli.demo.government.violations import CADENCE_FIRST, CADENCE_PAUSE_MS
 from govbus.cli.demo.government.wrong import WrongDocuments
-from govbus.cli.demo.stage import BusProcesses, Stage, broker
+from govbus.cli.demo.stage import Stage, broker
 from govbus.cli.demo.traffic import Expected, Watcher, send_bad
 from govbus.document import topics
 from govbus.document.decision import SourcePosition
