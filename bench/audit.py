@@ -22,7 +22,7 @@ from govbus.testing.example_archive import BODY_BYTES, ORIGINS, senders, write_a
 
 FOLDER = Path("build/bench-audit")
 PROCESSES = 2
-ROUNDS = 3
+ROUNDS = 5
 SINGLE_DOCUMENTS, SINGLE_SEGMENT = 65_536, 4_096
 BATCH_DOCUMENTS, BATCH_SEGMENT = 524_288, 32_768
 BATCH = 64
@@ -67,10 +67,12 @@ def verification(who, console):
                 ),
                 "batch": read_archive(FOLDER / "batch", who.table, processes=PROCESSES, is_hash_only=False),
             }
-            found["single_to_openssl"] = round(found["single"]["docs_per_cpu_s"] / found["openssl"], 3)
-            found["batch_to_root_only"] = round(
-                found["batch"]["docs_per_cpu_s"] / found["root_only"]["docs_per_cpu_s"], 3
-            )
+            found["single_to_openssl"] = round(found["single"]["docs_per_s"] / found["openssl"], 3)
+            for name, rate in (
+                ("batch_to_root_only", "docs_per_s"),
+                ("batch_to_root_only_cpu", "docs_per_cpu_s"),
+            ):
+                found[name] = round(found["batch"][rate] / found["root_only"][rate], 3)
             rounds.append(found)
     return rounds
 
@@ -91,7 +93,7 @@ def memory(who, console, *, is_large):
 
 
 def _rates(found):
-    return f"{found['docs_per_cpu_s']:,} ({found['docs_per_s']:,})"
+    return f"{found['docs_per_s']:,} ({found['docs_per_cpu_s']:,})"
 
 
 def show(console, report):
@@ -107,12 +109,13 @@ def show(console, report):
             _rates(found["batch"]),
             str(found["batch_to_root_only"]),
         )
-    console.print("documents a second of processor time, both processes together (of the clock in brackets)")
+    console.print("documents a second, both processes together (a second of processor time in brackets)")
     console.print(table)
     ratios = report["ratios"]
     console.print(f"single_to_openssl (median): {ratios['single_to_openssl']}, target {TARGET_SINGLE}")
     console.print(
-        f"batch_to_root_only (median): {ratios['batch_to_root_only']}, target {TARGET_BATCH}, goal {GOAL_BATCH}"
+        f"batch_to_root_only (median): {ratios['batch_to_root_only']}, target {TARGET_BATCH}, goal {GOAL_BATCH}; "
+        f"by processor time {ratios['batch_to_root_only_cpu']}"
     )
     for documents, found in report["memory"].items():
         console.print(f"peak memory of a process with {documents:,} documents: {found['peak_mib']} MiB")
@@ -152,7 +155,7 @@ def main():
     }
     report["ratios"] = {
         name: statistics.median(one[name] for one in report["rounds"])
-        for name in ("single_to_openssl", "batch_to_root_only")
+        for name in ("single_to_openssl", "batch_to_root_only", "batch_to_root_only_cpu")
     }
     (FOLDER / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     show(console, report)

@@ -39,8 +39,8 @@ def read_archive(folder: Path, table: TrustTable, *, processes: int, is_hash_onl
     """Read every segment of an archive and return the rate of all processes together.
 
     Processes start first and are timed from one moment on, because starting them is the same for an hour of work.
-    ``docs_per_cpu_s`` adds up what each did in a second of its own processor time, as ``openssl speed`` does, so that
-    the ratio between the two does not depend on what else the machine is doing.
+    ``docs_per_cpu_s`` adds up what each did in a second of its own processor time: it hardly depends on what else the
+    machine is doing, and leaves out waiting for the disk.
     """
     units = [ArchiveUnit.of(segment) for segment in Archive(folder).segments()]
     entries = sum(unit.entries for unit in units)
