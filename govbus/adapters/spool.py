@@ -287,7 +287,7 @@ class Spool:
             self._connection.execute("UPDATE spool SET sealed_next = ?", (end,))
         return end - start
 
-    def _unsealed(self, documents_max: int) -> tuple[int, list[tuple[int, list[Unsealed]]]]:
+    def _unsealed(self, documents_max: int) -> tuple[int, list[tuple[int, Unsealed]]]:
         """Return the first index that is not signed, and from there on times and documents of segments."""
         with self._lock, converted_errors(self.path):
             (start,) = self._connection.execute("SELECT sealed_next FROM spool").fetchone()
@@ -296,10 +296,10 @@ class Spool:
                 " WHERE end_index > ?1 AND first_index < ?2 AND first_index >= ?3 ORDER BY first_index",
                 (start, start + documents_max, start - SEGMENT_DOCUMENTS_MAX),
             ).fetchall()
-        segments: list[tuple[int, list[Unsealed]]] = []
+        segments: list[tuple[int, Unsealed]] = []
         for first, time_ms, sizes, texts in rows:
-            some = list(map(Unsealed, statements_of(sizes, texts), signings_of(sizes)))
-            segments.append((time_ms, some[max(0, start - first) : start + documents_max - first]))
+            some = Unsealed(list(statements_of(sizes, texts)), signings_of(sizes))
+            segments.append((time_ms, some.cut(max(0, start - first), start + documents_max - first)))
         return start, segments
 
     # Publishing

@@ -43,7 +43,7 @@ def seals_of(
     signers: Signers,
     origin: Origin,
     start: int,
-    segments: Iterable[tuple[int, list[Unsealed]]],
+    segments: Iterable[tuple[int, Unsealed]],
     *,
     at_ms: int,
     batch_max: int,
@@ -64,25 +64,24 @@ def seals_of(
         for is_alone, run in mode_runs(documents, batch_max):
             make = _sealed_alone if is_alone else _sealed_batch
             found.append(make(keys, origin, index, run, at_ms))
-            index += len(run)
+            index += len(run.signings)
     return found
 
 
-def _sealed_alone(keys: Keys, origin: Origin, first_index: int, run: Sequence[Unsealed], at_ms: int) -> Seal:
+def _sealed_alone(keys: Keys, origin: Origin, first_index: int, run: Unsealed, at_ms: int) -> Seal:
     """Sign each statement by itself."""
     del origin  # the statements name it
     own = _own(keys.seals, keys.officer, run, at_ms)
-    return Seal(first_index, first_index + len(run), None, b"", b"", own)
+    return Seal(first_index, first_index + len(run.signings), None, b"", b"", own)
 
 
-def _sealed_batch(keys: Keys, origin: Origin, first_index: int, run: Sequence[Unsealed], at_ms: int) -> Seal:
+def _sealed_batch(keys: Keys, origin: Origin, first_index: int, run: Unsealed, at_ms: int) -> Seal:
     """Sign all statements at once, and by the officer each that asks for it."""
-    statements = [statement for statement, _ in run]
-    sealed = seal_batch(keys.seals, origin, first_index, statements, at_ms=at_ms)
+    sealed = seal_batch(keys.seals, origin, first_index, run.statements, at_ms=at_ms)
     counts = bytes([len(path) // _HASH_BYTES for path in sealed.paths])
     return Seal(
         first_index,
-        first_index + len(run),
+        first_index + len(run.signings),
         sealed.text,
         b"\n".join(sealed.signatures),
         counts + b"".join(sealed.paths),
@@ -90,24 +89,21 @@ def _sealed_batch(keys: Keys, origin: Origin, first_index: int, run: Sequence[Un
     )
 
 
-def _own(seals: Sequence[Signer], officer: Signer | None, run: Sequence[Unsealed], at_ms: int) -> bytes:
+def _own(seals: Sequence[Signer], officer: Signer | None, run: Unsealed, at_ms: int) -> bytes:
     """Return the signatures over single statements: of each seal, and of the officer where one is asked for."""
     if not seals and officer is None:
         return b""
-    asking = {
-        bits: SignaturePolicy.from_bits(bits).is_officer_required
-        for bits in {document.signing for document in run}
-    }
+    asking = {bits: SignaturePolicy.from_bits(bits).is_officer_required for bits in set(run.signings)}
     signers = [*seals, officer] if officer is not None and any(asking.values()) else [*seals]
     if not signers:
         return b""
     headers = [protected_header(signer, typ=STATEMENT_TYP, at_ms=at_ms) for signer in signers]
     parts = [bytes([len(signers)]), *(_LENGTH.pack(len(header)) + header for header in headers)]
-    for document in run:
+    for statement, bits in zip(run.statements, run.signings, strict=True):
         for signer, header in zip(signers, headers, strict=True):
             signature = b""
-            if signer is not officer or asking[document.signing]:
-                signature = signer.sign(signing_input(header, document.statement))
+            if signer is not officer or asking[bits]:
+                signature = signer.sign(signing_input(header, statement))
             parts.append(_LENGTH.pack(len(signature)) + signature)
     return b"".join(parts)
 

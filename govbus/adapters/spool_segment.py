@@ -23,9 +23,11 @@ SEGMENT_BYTES_MAX: Final = 1_048_576
 REPEATED_ID_MAX: Final = (1 << 28) - 1
 _SIGNING_SHIFT: Final = 28
 _SIZES: Final = struct.Struct(">7I")
-_SIGNINGS: Final = struct.Struct(">4xB23x")
-"""The same, but for the byte whose upper four bits say how a document is to be signed."""
-_SIGNING_BYTE_SHIFT: Final = 4
+_LENGTHS: Final = struct.Struct(">I24x")
+"""The same, but for the length of the statement."""
+_SIGNING_BYTE: Final = 4
+"""Place of the byte whose upper four bits say how a document is to be signed."""
+_UPPER_BITS: Final = bytes(byte >> 4 for byte in range(256))
 _ABSENT: Final = 0xFFFF_FFFF
 
 
@@ -116,16 +118,15 @@ def pack(documents: Sequence[PackedDocument], statements: Sequence[bytes]) -> It
 def statements_of(sizes: bytes, statements: bytes) -> Iterator[bytes]:
     """Yield the statements of a segment."""
     start = 0
-    for size, *_ in _SIZES.iter_unpack(sizes):
+    for (size,) in _LENGTHS.iter_unpack(sizes):
         end = start + size
         yield statements[start:end]
         start = end
 
 
-def signings_of(sizes: bytes) -> Iterator[int]:
-    """Yield of each document of a segment how it is to be signed (`SignaturePolicy.to_bits`)."""
-    for (bits,) in _SIGNINGS.iter_unpack(sizes):
-        yield bits >> _SIGNING_BYTE_SHIFT
+def signings_of(sizes: bytes) -> bytes:
+    """Return of each document of a segment, a byte each, how it is to be signed (`SignaturePolicy.to_bits`)."""
+    return sizes[_SIGNING_BYTE :: _SIZES.size].translate(_UPPER_BITS)
 
 
 def unpack(segment: Segment) -> Iterator[SpooledDocument]:

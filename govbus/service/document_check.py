@@ -150,7 +150,7 @@ def _record(
     ).to_bytes()
     is_signed_by_officer = policy.is_officer_required and keys.officer is not None
     able = SignaturePolicy(is_officer_required=is_signed_by_officer, mode=policy.mode)
-    waiting = [(at_ms, [Unsealed(statement, able.to_bits())])]
+    waiting = [(at_ms, Unsealed([statement], bytes([able.to_bits()])))]
     seals = seals_of(keys, origin, 0, waiting, at_ms=at_ms, batch_max=1)
     headers = (
         *encoded.signed.items(),
