@@ -23,7 +23,11 @@ def verify(
         typer.Option(help="Folder with keys of your own, laid out like trust/ in a bundle.", file_okay=False),
     ] = None,
     entry: Annotated[
-        Path | None, typer.Option(help="With a .tlog-proof: the file that it is about.", dir_okay=False)
+        Path | None,
+        typer.Option(
+            help="With a .tlog-proof: the file that it is about. Another .tlog-proof stands for the checkpoint in it.",
+            dir_okay=False,
+        ),
     ] = None,
     policy: Annotated[
         Path | None,
@@ -61,6 +65,7 @@ def verify_bundle_file(path: Path, trust: Path | None) -> BundleReport:
     """
     from govbus.audit.bundle.check import check_evidence
     from govbus.audit.bundle.contents import evidence_of, trust_of
+    from govbus.audit.bundle.shown import shown_steps
     from govbus.audit.bundle.zip_file import changed_files, read_bundle
 
     files = read_bundle(path)
@@ -68,7 +73,9 @@ def verify_bundle_file(path: Path, trust: Path | None) -> BundleReport:
     keys = evidence.trust
     if trust is not None:
         keys = trust_of({one.name: one.read_bytes() for one in trust.iterdir() if one.is_file()})
-    return check_evidence(evidence, keys, is_own_trust=trust is not None, changed=changed_files(files))
+    report = check_evidence(evidence, keys, is_own_trust=trust is not None, changed=changed_files(files))
+    report.steps += shown_steps(files, evidence)
+    return report
 
 
 def _verify_proof(path: Path, entry: Path | None, policy: Path | None, *, as_json: bool) -> None:
@@ -85,7 +92,7 @@ def _verify_proof(path: Path, entry: Path | None, policy: Path | None, *, as_jso
         )
     proof = TlogProof.from_bytes(path.read_bytes())
     try:
-        seen = proof.verify(leaf_hash(entry.read_bytes()), Policy.from_bytes(policy.read_bytes()))
+        seen = proof.verify(leaf_hash(_entry_octets(entry)), Policy.from_bytes(policy.read_bytes()))
     except VerificationError as err:
         typer.echo(
             json.dumps({"verified": False, "found": err.message}) if as_json else f"NOT VERIFIED: {err}"
@@ -106,7 +113,18 @@ def _verify_proof(path: Path, entry: Path | None, policy: Path | None, *, as_jso
             )
         )
         return
-    names = ", ".join(one.name for one in seen.cosignatures) or "none is asked for"
+    names = ", ".join(one.name for one in seen.cosignatures) or "none, and the policy asks for none"
     typer.echo(
         f"verified: number {proof.index} of {checkpoint.size} in {checkpoint.origin}; witnesses: {names}"
     )
+
+
+def _entry_octets(path: Path) -> bytes:
+    """Return what a proof's leaf is over: a file, or the text of the checkpoint in another proof."""
+    from govbus.message_log.note import Note
+    from govbus.message_log.proof import FILE_SUFFIX, TlogProof
+
+    octets = path.read_bytes()
+    if path.suffix != FILE_SUFFIX:
+        return octets
+    return Note.from_text(TlogProof.from_bytes(octets).note).text.encode("utf-8")

@@ -27,6 +27,7 @@ FORMAT: Final = "govbus/bundle/v1"
 SUMS: Final = "SHA256SUMS"
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 FILES_MAX: Final = 1000
+BUNDLE_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ def evidence_of(files: Mapping[str, bytes]) -> Evidence:
         )
     except KeyError as err:
         raise ConfigError(f"the bundle lacks the file {err.args[0]}") from err
-    except (ValueError, AttributeError, TypeError) as err:
+    except (ValueError, AttributeError, TypeError, IndexError, RecursionError) as err:
         raise ConfigError("a file of the bundle is not in the form of docs/specs/bundle.md") from err
 
 
@@ -252,11 +253,15 @@ def trust_of(files: Mapping[str, bytes]) -> TrustPart:
     for name in ("log-ed25519.pub.pem", "log-ml-dsa-44.pub.pem"):
         if name not in files:
             raise ConfigError(f"the trust folder lacks {name}", remedy="lay it out like trust/ in a bundle")
+    try:
+        policy = files["policy"].decode("utf-8") if "policy" in files else None
+    except UnicodeDecodeError as err:
+        raise ConfigError("the policy in the trust folder is not UTF-8") from err
     return TrustPart(
         authority=_certificates(files, "authority"),
         log_ed25519_pem=files["log-ed25519.pub.pem"],
         log_ml_dsa_44_pem=files["log-ml-dsa-44.pub.pem"],
-        policy=files["policy"].decode("utf-8") if "policy" in files else None,
+        policy=policy,
         tsa=_certificates(files, "tsa"),
     )
 

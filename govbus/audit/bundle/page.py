@@ -97,7 +97,10 @@ def _sent(evidence: Evidence, statement: Statement) -> Rows:
 
 def _document(evidence: Evidence) -> str:
     if evidence.value is None:
-        return "<h2>The document</h2>\n<p>It was erased. Statement, signatures and log still hold.</p>"
+        return (
+            "<h2>The document</h2>\n<p>It is not here: it was erased, or left out. "
+            "Statement, signatures and log still hold.</p>"
+        )
     try:
         value: Any = to_json(AvroCodec(json.loads(evidence.schema)).decode(evidence.value))
         text = json.dumps(value, indent=2, ensure_ascii=False)

@@ -5,12 +5,23 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import io
+import re
+import stat
 import zipfile
+import zlib
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
-from govbus.audit.bundle.contents import FILE_BYTES_MAX, FILES_MAX, SUMS, Evidence, files_of, sums_of
+from govbus.audit.bundle.contents import (
+    BUNDLE_BYTES_MAX,
+    FILE_BYTES_MAX,
+    FILES_MAX,
+    SUMS,
+    Evidence,
+    files_of,
+    sums_of,
+)
 from govbus.audit.bundle.page import page_of
 from govbus.errors import ConfigError
 
@@ -18,6 +29,9 @@ SCRIPT: Final = "verify.sh"
 PAGE: Final = "index.html"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a ZIP file can state: when the evidence was packed is no part of it."""
+_UNIX: Final = 3
+_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
+"""Plain names only: they mean the same to every program that unpacks or reads them."""
 _MODE_FILE: Final = 0o100644 << 16
 _MODE_SCRIPT: Final = 0o100755 << 16
 
@@ -39,7 +53,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
             about = zipfile.ZipInfo(name, _EPOCH)
             about.compress_type = zipfile.ZIP_DEFLATED
             about.external_attr = _MODE_SCRIPT if name == SCRIPT else _MODE_FILE
-            about.create_system = 3
+            about.create_system = _UNIX
             archive.writestr(about, content)
     return octets.getvalue()
 
@@ -52,7 +66,7 @@ def read_bundle(path: Path) -> dict[str, bytes]:
     """
     try:
         return _read_folder(path) if path.is_dir() else _read_zip(path)
-    except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError) as err:
+    except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, RuntimeError) as err:
         raise ConfigError(
             f"{path} is no evidence bundle: {err}",
             remedy="name a .zip file or the folder it was unpacked into",
@@ -81,21 +95,30 @@ def _read_zip(path: Path) -> dict[str, bytes]:
         _require_count(len(infos))
         for info in infos:
             _require_name(info.filename)
+            if info.create_system == _UNIX and stat.S_ISLNK(info.external_attr >> 16):
+                raise ConfigError(f"a bundle has no links: {info.filename}")
             if info.filename in files:
                 raise ConfigError(f"the bundle holds {info.filename} twice")
             with archive.open(info) as file:
                 files[info.filename] = _bounded(info.filename, file.read(FILE_BYTES_MAX + 1))
+            _require_size(files)
     return files
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    found = sorted(folder.rglob("*"))
+    odd = [path.name for path in found if path.is_symlink() or not (path.is_file() or path.is_dir())]
+    if odd:
+        raise ConfigError(f"a bundle has no links, only files and folders: {odd[0][:80]!r}")
+    paths = [path for path in found if path.is_file()]
     _require_count(len(paths))
     files: dict[str, bytes] = {}
     for path in paths:
         name = path.relative_to(folder).as_posix()
+        _require_name(name)
         with path.open("rb") as file:
             files[name] = _bounded(name, file.read(FILE_BYTES_MAX + 1))
+        _require_size(files)
     return files
 
 
@@ -105,9 +128,13 @@ def _require_count(count: int) -> None:
 
 
 def _require_name(name: str) -> None:
-    parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in name:
+    if _NAME.fullmatch(name) is None:
         raise ConfigError(f"a bundle has no file {name[:80]!r}")
+
+
+def _require_size(files: Mapping[str, bytes]) -> None:
+    if sum(map(len, files.values())) > BUNDLE_BYTES_MAX:
+        raise ConfigError(f"a bundle has at most {BUNDLE_BYTES_MAX} bytes, unpacked")
 
 
 def _bounded(name: str, octets: bytes) -> bytes:

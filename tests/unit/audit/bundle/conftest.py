@@ -111,14 +111,15 @@ class Stage:
             trust=self.trust(),
         )
 
-    def logged(self, entry, *, index=2):
+    def logged(self, entry, *, index=2, log=None, heads_log=None):
         """Return an entry with its proofs, among others in the log."""
+        log, heads_log = log or log_origin(BUS, 0), heads_log or head_origin(BUS)
         value = encode_log_entry(entry)
         leaves = [leaf_hash(one) for one in (*OTHERS[:index], value, *OTHERS[index:])]
-        note = self._note(Checkpoint(log_origin(BUS, 0), len(leaves), root_of(leaves)), ())
+        note = self._note(Checkpoint(log, len(leaves), root_of(leaves)), ())
         proof = TlogProof(index, tuple(inclusion_path(leaves, index)), note)
         heads = [leaf_hash(b"older checkpoint"), leaf_hash(Note.from_text(note).text.encode())]
-        head = self._note(Checkpoint(head_origin(BUS), len(heads), root_of(heads)), self.witnesses)
+        head = self._note(Checkpoint(heads_log, len(heads), root_of(heads)), self.witnesses)
         head_proof = TlogProof(1, tuple(inclusion_path(heads, 1)), head)
         return LoggedEntry(entry, value, proof.to_text(), head_proof.to_text())
 
@@ -146,13 +147,17 @@ def evidence(stage):
 def run_script(tmp_path):
     """Return what runs verify.sh over the files of a bundle: exit code and output."""
 
-    def run(files, *arguments):
-        folder = tmp_path / "bundle"
-        for name, octets in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(octets)
+    def run(files, *arguments, shell="sh", name="bundle"):
+        folder = tmp_path / name
+        for path, octets in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(octets)
         done = subprocess.run(
-            ["sh", str(folder / "verify.sh"), *arguments], capture_output=True, text=True, check=False
+            [*shell.split(), str(folder / "verify.sh"), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
         )
         return done.returncode, done.stdout + done.stderr
 
