@@ -59,10 +59,16 @@ class SignatureCheck:
         self._signers: dict[bytes, Signer] = {}
         """By the header of the signature."""
         self._certificates: dict[str, Certificate] = {}
+        self._batches: dict[bytes, BatchText] = {}
 
     def batch(self, text: bytes) -> BatchText:
         """Return a batch that a document was found to stand in; errors as for `BatchText.from_bytes`."""
-        return self._verified.batch(text)[0]
+        batch = self._batches.get(text)
+        if batch is None:
+            if len(self._batches) >= BATCHES_MAX:
+                self._batches.clear()
+            batch = self._batches[text] = BatchText.from_bytes(text)
+        return batch
 
     def check(
         self,
@@ -196,6 +202,8 @@ class SignatureCheck:
 
 VERSIONS_MAX = 64
 """Versions at hand at one time; entries name them in rising order."""
+BATCHES_MAX = 1024
+"""Batch texts remembered; each origin is in one at a time."""
 SIGNERS_MAX = 1024
 """Headers of signatures remembered; a signer's changes once a second."""
 
