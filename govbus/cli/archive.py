@@ -60,8 +60,10 @@ def write(
     """
     import asyncio
     import json
+    import logging
     from dataclasses import asdict
 
+    from govbus import telemetry
     from govbus.audit.archive.staging import ArchiveLock
     from govbus.errors import GovbusError
 
@@ -71,6 +73,7 @@ def write(
             if follow:
                 _follow(folder, bus, log_keys, every_s)
                 return
+            telemetry.configure_logging(level=logging.WARNING)  # what is printed is the report alone
             written = asyncio.run(_write(folder, bus, log_keys, close=close))
     except (GovbusError, OSError) as err:
         raise _not_done(err) from err

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner
@@ -10,6 +11,9 @@ from typer.testing import CliRunner
 from govbus.audit.archive import layout
 from govbus.audit.archive.reader import Archive
 from govbus.cli import app
+from govbus.message_log.keys import LogKeys
+from govbus.service.archive import writing
+from govbus.service.archive.segments import Written
 
 
 @pytest.fixture
@@ -81,3 +85,25 @@ def test_every(tmp_path, every):
 
     assert 2 == done.exit_code
     assert "--every" in done.output
+
+
+def test_write_prints_its_report_alone(tmp_path, monkeypatch):
+    """A warning on the way, such as of a timestamp that is missing, does not stand before the JSON."""
+
+    async def write_archive(*_, **__):
+        structlog.get_logger("archive").warning("no timestamp covers the segment yet")
+        return Written(segments=1, entries=5, unproven=1)
+
+    monkeypatch.setattr(writing, "write_archive", write_archive)
+    monkeypatch.setenv("GOVBUS_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    for name, pem in zip(layout.LOG_KEY_FILES, LogKeys.generate().public.to_pem(), strict=True):
+        (tmp_path / name).write_bytes(pem)
+    logging_before = structlog.get_config()
+    try:
+        done = _run("write", tmp_path / "a", "--bus", "bus.example", "--log-keys", tmp_path, "--json")
+    finally:
+        structlog.configure(**logging_before)
+
+    assert 0 == done.exit_code
+    assert (1, 5) == (json.loads(done.stdout)["segments"], json.loads(done.stdout)["entries"])
+    assert "no timestamp covers the segment yet" in done.stderr
