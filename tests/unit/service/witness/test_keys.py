@@ -65,7 +65,7 @@ def test_encrypted_keys(tmp_path):
 
     assert made.vkeys == read_witness(folder, secret=lambda: b"secret").vkeys
     for name in (ED25519_KEY, ML_DSA_KEY):
-        assert (folder / name).read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        assert (folder / name).read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE")
     for secret in (lambda: None, lambda: b"other"):
         with pytest.raises(ConfigError):
             read_witness(folder, secret=secret)
