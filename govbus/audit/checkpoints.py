@@ -13,7 +13,7 @@ from govbus.document import topics
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import NoteError
-from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
+from govbus.message_log.checkpoint import Checkpoint
 from govbus.message_log.heads import HEADS_KEY, TIMESTAMP_KEY, head_origin, partition_of_key
 from govbus.message_log.keys import LogPublicKeys, log_origin
 from govbus.message_log.note import Note
@@ -52,7 +52,7 @@ class Checkpoints:
         self._report = report
         origin = head_origin(bus)
         self.heads = Heads(
-            origin, keys.verifiers(origin), report, policy=policy, timestamp_anchors=timestamp_anchors
+            origin, keys, report, policy=policy, timestamp_anchors=timestamp_anchors
         )
         self._stated: dict[str, dict[int, _Stated]] = {}
 
@@ -66,7 +66,7 @@ class Checkpoints:
 
     def _open(self, origin: str, record: Record) -> None:
         try:
-            checkpoint = open_checkpoint(record.value or b"", self._keys.verifiers(origin))
+            checkpoint = self._keys.open(record.value or b"", origin)
         except NoteError as err:
             self._report.add(
                 AuditFinding(
@@ -90,7 +90,7 @@ class Checkpoints:
         for number, note in enumerate(notes):
             try:
                 origin = Checkpoint.from_text(Note.from_text(note).text).origin
-                checkpoint = open_checkpoint(note, self._keys.verifiers(origin))
+                checkpoint = self._keys.open(note, origin)
             except NoteError as err:
                 expected = "a checkpoint signed by the log's keys"
                 self._report.add(AuditFinding(Check.CHECKPOINT, KNOWN, None, number, expected, err.message))

@@ -14,7 +14,7 @@ from govbus.document.record import Record
 from govbus.errors import NoteError, TimestampError
 from govbus.message_log.checkpoint import Checkpoint
 from govbus.message_log.heads import TIMESTAMPED_HEADER, HeadTree
-from govbus.message_log.note import NoteVerifier
+from govbus.message_log.keys import LogPublicKeys
 from govbus.message_log.policy import NO_QUORUM, Policy
 from govbus.message_log.timestamp import Timestamp
 
@@ -33,7 +33,7 @@ class Heads:
     def __init__(
         self,
         origin: str,
-        verifiers: Sequence[NoteVerifier],
+        keys: LogPublicKeys,
         report: AuditReport,
         *,
         policy: Policy | None = None,
@@ -43,14 +43,14 @@ class Heads:
 
         Args:
             origin: of the head log.
-            verifiers: the log's keys under that name.
+            keys: the log's keys.
             report: takes findings.
             policy: the witnesses that the auditor trusts; cosignatures are not looked at without one.
             timestamp_anchors: certificates of time stamping authorities that the auditor trusts; without any, a
                 timestamp is only read and compared with the head checkpoints.
         """
         self.origin = origin
-        self._verifiers = verifiers
+        self._keys = keys
         self._report = report
         self._policy = policy
         self._anchors = timestamp_anchors
@@ -184,7 +184,9 @@ class Heads:
     def _witness(self, policy: Policy, record: Record, place: _Place) -> None:
         """Note how far a quorum of witnesses vouches; what they sign must hold."""
         try:
-            opened = policy.open(record.value or b"", self.origin, log_verifiers=self._verifiers)
+            note = record.value or b""
+            signing = self._keys.signing(note, self.origin)
+            opened = policy.open(note, self.origin, log_verifiers=signing)
         except NoteError as err:
             self._find(Check.COSIGNATURE, place, "cosignatures that hold", err.message)
             return

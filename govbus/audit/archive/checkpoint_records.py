@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import NoteError
-from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
+from govbus.message_log.checkpoint import Checkpoint
 from govbus.message_log.heads import (
     HEADS_KEY,
     TIMESTAMP_KEY,
@@ -46,9 +46,8 @@ def read_checkpoint(record: Record, bus: AgencyId, keys: LogPublicKeys) -> Signe
         return None
     origin = head_origin(bus) if partition is None else log_origin(bus, partition)
     value = record.value or b""
-    verifiers = keys.verifiers(origin)
-    checkpoint = open_checkpoint(value, verifiers)
-    own = {(verifier.name, verifier.key_id) for verifier in verifiers}
+    checkpoint = keys.open(value, origin)
+    own = {(verifier.name, verifier.key_id) for verifier in keys.signing(value, origin)}
     lines = Note.from_bytes(value).signatures
     others = {(line.name, line.key_id) for line in lines} - own
     return SignedCheckpoint(checkpoint, partition, len(others))

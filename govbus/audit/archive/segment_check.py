@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +44,9 @@ class SegmentResult:
     """Origin, size, root and offset of checkpoints whose size lies outside the segment."""
 
 
-def check_segment(folder: Path, number: int, ed25519_pem: bytes, ml_dsa_44_pem: bytes) -> SegmentResult:
+def check_segment(
+    folder: Path, number: int, ed25519_pem: bytes, ml_dsa_44_pem: bytes, handovers: Sequence[str] = ()
+) -> SegmentResult:
     """Check everything of a segment that can be checked without the others.
 
     Args:
@@ -51,8 +54,9 @@ def check_segment(folder: Path, number: int, ed25519_pem: bytes, ml_dsa_44_pem: 
         number: of the segment.
         ed25519_pem: the log's public keys.
         ml_dsa_44_pem: likewise.
+        handovers: signed hand-overs between them and earlier ones, in order.
     """
-    keys = LogPublicKeys.from_pem(ed25519_pem, ml_dsa_44_pem)
+    keys = LogPublicKeys.from_pem(ed25519_pem, ml_dsa_44_pem).with_handovers(handovers)
     result = SegmentResult(number)
     archive = Archive(folder)
     try:

@@ -74,18 +74,18 @@ def _results(
     folder: Path, numbers: list[int], keys: LogPublicKeys, processes: int | None, progress: Progress | None
 ) -> list[SegmentResult]:
     """Check segments side by side and return what they came to, in their order."""
-    pems = keys.to_pem()
+    public = (*keys.to_pem(), keys.handover_notes)  # as octets and text, for other processes
     count = min(processes or os.cpu_count() or 1, len(numbers))
     results: list[SegmentResult] = []
     if count == 1:
         for number in numbers:
-            results.append(check_segment(folder, number, *pems))
+            results.append(check_segment(folder, number, *public))
             if progress is not None:
                 progress(len(results), len(numbers))
         return results
     context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks
     with ProcessPoolExecutor(count, mp_context=context) as pool:
-        futures = [pool.submit(check_segment, folder, number, *pems) for number in numbers]
+        futures = [pool.submit(check_segment, folder, number, *public) for number in numbers]
         for done, _ in enumerate(as_completed(futures), start=1):
             if progress is not None:
                 progress(done, len(numbers))

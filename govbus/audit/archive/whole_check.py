@@ -13,7 +13,6 @@ from govbus.audit.archive.staging import ready_segments, staging_path
 from govbus.audit.report import Check
 from govbus.document.record import Record
 from govbus.errors import DirectoryError, GovbusError, LogIntegrityError, MissingPartError
-from govbus.message_log.checkpoint import open_checkpoint
 from govbus.message_log.keys import LogPublicKeys
 from govbus.routing.directory.records import DirectoryReader
 from govbus.signing.certificates import Certificate
@@ -138,7 +137,7 @@ class WholeCheck:
                     self._find(Check.CHECKPOINT, path, "the newest signed checkpoint", "none")
                 continue
             try:
-                checkpoint = open_checkpoint(note, self._keys.verifiers(origin))
+                checkpoint = self._keys.open(note, origin)
                 root = self._archive.tree(origin, log.end).root(checkpoint.size)
                 is_right = root == checkpoint.root and self._is_archived(note)
             except GovbusError as err:

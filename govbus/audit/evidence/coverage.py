@@ -16,7 +16,7 @@ from govbus.audit.report import Covered
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import NoteError, TimestampError
-from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
+from govbus.message_log.checkpoint import Checkpoint
 from govbus.message_log.heads import (
     HEADS_KEY,
     TIMESTAMP_KEY,
@@ -68,7 +68,7 @@ class Coverage:
         for note in notes:
             try:
                 origin = Checkpoint.from_text(Note.from_text(note).text).origin
-                checkpoint = open_checkpoint(note, self._keys.verifiers(origin))
+                checkpoint = self._keys.open(note, origin)
             except NoteError:
                 continue
             self._known[origin, checkpoint.size] = checkpoint.root
@@ -88,7 +88,7 @@ class Coverage:
 
     def _take_partition(self, partition: int, record: Record) -> None:
         origin = log_origin(self._bus, partition)
-        checkpoint = open_checkpoint(record.value or b"", self._keys.verifiers(origin))
+        checkpoint = self._keys.open(record.value or b"", origin)
         if self._known.get((origin, checkpoint.size)) == checkpoint.root:
             self._known_sizes[partition] = max(self._known_sizes.get(partition, 0), checkpoint.size)
         if self._heads.take(checkpoint):
@@ -102,13 +102,14 @@ class Coverage:
 
     def _take_head(self, record: Record) -> None:
         if self._policy is None:
-            checkpoint = open_checkpoint(record.value or b"", self._keys.verifiers(self._origin))
+            checkpoint = self._keys.open(record.value or b"", self._origin)
             self._is_right(checkpoint)
             return
+        note = record.value or b""
         opened = self._policy.open(
-            record.value or b"",
+            note,
             self._origin,
-            log_verifiers=self._keys.verifiers(self._origin),
+            log_verifiers=self._keys.signing(note, self._origin),
             is_every_log_key_required=True,
         )
         if not self._is_right(opened.checkpoint):
@@ -139,12 +140,11 @@ class Coverage:
             ProofError: if the tree of now is not what it grew from.
             TimestampError: if a timestamp does not hold.
         """
-        verifiers = self._keys.verifiers(self._origin)
-        checkpoint = open_checkpoint(note, verifiers)
+        checkpoint = self._keys.open(note, self._origin)
         size = self._heads.tree.size
         verify_consistency(size, checkpoint.size, self._heads.tree.root(), checkpoint.root, proof)
         if self._policy is not None:
-            opened = self._policy.open(note, self._origin, log_verifiers=verifiers)
+            opened = self._policy.open(note, self._origin, log_verifiers=self._keys.signing(note, self._origin))
             self._note_cosigned(self._policy, opened, size)
         if self._anchors:
             text = Note.from_bytes(note).text.encode("utf-8")

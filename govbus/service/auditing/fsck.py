@@ -19,7 +19,7 @@ from govbus.audit.snapshot import Snapshot
 from govbus.audit.streams import PartitionStreams
 from govbus.document.ids import AgencyId
 from govbus.errors import MissingPartError, NoteError
-from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
+from govbus.message_log.checkpoint import Checkpoint
 from govbus.message_log.heads import head_origin
 from govbus.message_log.keys import LogPublicKeys, log_origin
 from govbus.message_log.tiles import TileStore
@@ -316,8 +316,8 @@ def _known(
     for number, note in enumerate(notes):
         origin = note.partition("\n")[0]
         try:
-            # A name that is no log of the bus has no key that could have signed.
-            checkpoint = open_checkpoint(note, keys.verifiers(origin) if origin in names else ())
+            # A name that is no log of the bus is refused as another log than the head log.
+            checkpoint = keys.open(note, origin if origin in names else head_origin(bus))
         except NoteError as err:
             expected = f"a checkpoint of {bus}, signed by the log's keys"
             report.add(
@@ -351,7 +351,7 @@ def _opened(
 ) -> Iterator[tuple[Checkpoint, TileStore]]:
     report.checkpoints += 1
     try:
-        yield open_checkpoint(note, keys.verifiers(origin)), store
+        yield keys.open(note, origin), store
     except NoteError as err:
         expected = f"a checkpoint of {origin}, signed by the log's keys"
         report.add(

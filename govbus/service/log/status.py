@@ -10,7 +10,7 @@ from govbus.document.encoding import time_text
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import ConfigError, NoteError
-from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
+from govbus.message_log.checkpoint import Checkpoint
 from govbus.message_log.heads import (
     HEADS_KEY,
     TIMESTAMP_KEY,
@@ -147,7 +147,7 @@ async def status_of_topic(
             continue
         origin = head_origin(bus) if number is None else log_origin(bus, number)
         try:
-            checkpoint = open_checkpoint(record.value or b"", keys.verifiers(origin))
+            checkpoint = keys.open(record.value or b"", origin)
         except NoteError:
             continue
         if number is not None:
@@ -158,7 +158,7 @@ async def status_of_topic(
             status.head = Known(checkpoint.size, record.timestamp_ms)
         if checkpoint.size == status.head.size:
             newest = note
-        if policy is not None and policy.open(note, log_verifiers=keys.verifiers(origin)).is_quorum:
+        if policy is not None and policy.open(note, log_verifiers=keys.signing(note, origin)).is_quorum:
             status.quorum = Known(checkpoint.size, record.timestamp_ms)
     if policy is not None:
         _witness(status, policy, newest)

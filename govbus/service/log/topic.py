@@ -10,7 +10,7 @@ import structlog
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import LogIntegrityError, NoteError
-from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
+from govbus.message_log.checkpoint import Checkpoint
 from govbus.message_log.heads import HEADS_KEY, partition_of_key
 from govbus.message_log.keys import LogPublicKeys, log_origin
 from govbus.service.log.heads import HeadLog
@@ -153,7 +153,7 @@ class CheckpointsReader:
 
     def _opened(self, origin: str, record: Record) -> Checkpoint | None:
         try:
-            return open_checkpoint(record.value or b"", self._keys.verifiers(origin))
+            return self._keys.open(record.value or b"", origin)
         except NoteError as err:  # not our promise: written by somebody else, or with keys of before
             logger.warning("checkpoint that our keys did not sign", offset=record.offset, error=str(err))
             return None
