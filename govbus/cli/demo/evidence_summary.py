@@ -76,7 +76,7 @@ def _stamped(evidence: EvidenceOutcome) -> str:
         return "no time stamps: they need the openssl command, which this machine lacks"
     covered = _of(evidence.stamped, evidence.entries)
     return (
-        f"{evidence.timestamps:,} time stamps (RFC 3161) over {covered} of them{_until(evidence.stamped_ms)}"
+        f"{evidence.timestamps:,} time stamps (RFC 3161) over {covered} entries{_until(evidence.stamped_ms)}"
     )
 
 
