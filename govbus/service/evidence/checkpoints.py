@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
-from govbus.errors import MissingPartError, NoteError
-from govbus.message_log.checkpoint import open_checkpoint
+from govbus.errors import MissingPartError, NoteError, TimestampError
 from govbus.message_log.heads import (
     HEADS_KEY,
     TIMESTAMP_KEY,
@@ -22,7 +24,12 @@ from govbus.message_log.keys import LogPublicKeys, log_origin
 from govbus.message_log.note import Note
 from govbus.message_log.policy import Policy
 from govbus.message_log.proof import TlogProof
+from govbus.message_log.timestamp import Timestamp
 from govbus.signing.merkle import inclusion_path, leaf_hash
+
+_ODD: Final = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
+"""What has no place in the name of a file."""
+_NAME_CHARACTERS_MAX: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +73,14 @@ class Checkpoints:
         """Take in the next record; one that the log's keys did not sign proves nothing and is passed over."""
         value = record.value or b""
         if record.key == TIMESTAMP_KEY:
-            headers = dict(record.headers)
-            text = headers.get(TIMESTAMPED_HEADER, b"").decode("utf-8", "replace")
-            name = headers.get(TSA_HEADER, b"tsa").decode("utf-8", "replace")
-            self._timestamps.setdefault(text, {}).setdefault(name, value)
+            self._take_timestamp(dict(record.headers), value)
             return
         partition = partition_of_key(record.key)
         if partition is None and record.key != HEADS_KEY:
             return
         origin = head_origin(self.bus) if partition is None else log_origin(self.bus, partition)
         try:
-            checkpoint = open_checkpoint(value, self.keys.verifiers(origin))
+            checkpoint = self.keys.open(value, origin)
         except NoteError:
             return
         note = value.decode("utf-8")
@@ -87,6 +91,24 @@ class Checkpoints:
         elif self._heads.take(checkpoint):
             self._partitions.setdefault(partition, []).append((checkpoint.size, note, len(self._leaves)))
             self._leaves.append(leaf_hash(checkpoint.to_text().encode("utf-8")))
+
+    def _take_timestamp(self, headers: Mapping[str, bytes], value: bytes) -> None:
+        """Take in a response; one that is not over the text that it is published for is passed over.
+
+        Whether an authority signed it is for whoever holds the authority's certificate to say.
+        """
+        text = headers.get(TIMESTAMPED_HEADER) or b""
+        try:
+            stamp = Timestamp.from_response(value)
+        except TimestampError:
+            return
+        if hashlib.new(stamp.hash_name, text).digest() != stamp.imprint:
+            return
+        name = _ODD.sub("-", (headers.get(TSA_HEADER) or b"tsa").decode("utf-8", "replace"))[
+            :_NAME_CHARACTERS_MAX
+        ]
+        of_text = self._timestamps.setdefault(text.decode("utf-8", "replace"), {})
+        of_text.setdefault(name or "tsa", value)
 
     def first_over(self, partition: int, index: int) -> tuple[int, str, int]:
         """Return the first checkpoint that covers an entry: its size, its note, and its number in the head tree.
@@ -126,7 +148,7 @@ class Checkpoints:
             return _signature_count(note) > len(self.keys.verifiers(head_origin(self.bus)))
         origin = head_origin(self.bus)
         try:
-            return self.policy.open(note, origin, log_verifiers=self.keys.verifiers(origin)).is_quorum
+            return self.policy.open(note, origin, log_verifiers=self.keys.signing(note, origin)).is_quorum
         except NoteError:
             return False
 
