@@ -46,7 +46,9 @@ def demo(
     """Run the main job on real data, with a real Kafka, and say what happened.
 
     Scenario persons: two agencies publish their persons as signed documents, bad documents are mixed in and refused,
-    a population register links the persons, and the auditor verifies the whole log; figures in FOLDER/report.json.
+    a population register links the persons, and the auditor verifies the whole log. Two witnesses and a time-stamping
+    authority (where there is openssl) vouch for it; it is archived, evidence about one document is handed over, the
+    content of another is erased by order, and the archive verifies without the bus; figures in FOLDER/report.json.
 
     Scenario government: ten agencies exchange births, marriages, companies, licences, notices, awards, notarial acts,
     fines and payments; what breaks a rule is refused, held or warned of, each by its rule; figures in

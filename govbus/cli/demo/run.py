@@ -258,17 +258,26 @@ class _Course:
         task = self._progress.add_task("evidence kept and handed over", total=STEPS)
         evidence = Evidence(self._stage, self._outside, lambda: self._progress.advance(task))
         outcome, seen = self._outcome, self._watcher.seen
-        await evidence.wait_until_covered(len(seen.decisions))
-        self._processes.require_running()
+        await self._cover(evidence, len(seen.decisions))
         # The whole bus is audited before anything is erased: an erasure takes older records off the broker, too.
         await asyncio.gather(self._audit(), evidence.hand_over(outcome.example_id))
         await evidence.erase(erasable(seen, outcome.example_id))
-        await evidence.wait_until_covered(len(seen.decisions) + 1)
-        self._processes.require_running()
+        await self._cover(evidence, len(seen.decisions) + 1)
         await self._processes.stop()
         await evidence.close()
         outcome.evidence = evidence.outcome
         outcome.problems += evidence.outcome.problems
+
+    async def _cover(self, evidence: Evidence, entries: int) -> None:
+        """Wait until others vouch for so many entries, watching that everything still runs."""
+        covering = asyncio.create_task(evidence.wait_until_covered(entries))
+        try:
+            while not covering.done():
+                self._processes.require_running()
+                await asyncio.wait([covering], timeout=WATCH_INTERVAL_S)
+            await covering
+        finally:
+            covering.cancel()
 
     async def _audit(self) -> None:
         """Verify the whole log, trusting only what an auditor holds for himself."""
