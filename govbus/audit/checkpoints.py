@@ -51,9 +51,7 @@ class Checkpoints:
         self._keys = keys
         self._report = report
         origin = head_origin(bus)
-        self.heads = Heads(
-            origin, keys, report, policy=policy, timestamp_anchors=timestamp_anchors
-        )
+        self.heads = Heads(origin, keys, report, policy=policy, timestamp_anchors=timestamp_anchors)
         self._stated: dict[str, dict[int, _Stated]] = {}
 
     def take(self, record: Record) -> None:

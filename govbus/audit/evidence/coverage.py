@@ -118,13 +118,13 @@ class Coverage:
 
     def _take_timestamp(self, record: Record) -> None:
         headers = dict(record.headers)
-        text = headers.get(TIMESTAMPED_HEADER, b"")
+        text = headers.get(TIMESTAMPED_HEADER) or b""  # a stranger's header may be null
         if not self._anchors:
             return
         time_ms = Timestamp.from_response(record.value or b"").verify(text, self._anchors)
         checkpoint = Checkpoint.from_text(text.decode("utf-8", "replace"))
         if checkpoint.origin == self._origin and self._is_right(checkpoint):
-            name = headers.get(TSA_HEADER, b"a timestamp authority").decode("utf-8", "replace")
+            name = (headers.get(TSA_HEADER) or b"a timestamp authority").decode("utf-8", "replace")
             self._note("timestamp", name, checkpoint.size, time_ms)
 
     def take_larger(self, note: bytes, stamps: Sequence[tuple[str, bytes]], proof: Sequence[bytes]) -> None:
@@ -144,7 +144,9 @@ class Coverage:
         size = self._heads.tree.size
         verify_consistency(size, checkpoint.size, self._heads.tree.root(), checkpoint.root, proof)
         if self._policy is not None:
-            opened = self._policy.open(note, self._origin, log_verifiers=self._keys.signing(note, self._origin))
+            opened = self._policy.open(
+                note, self._origin, log_verifiers=self._keys.signing(note, self._origin)
+            )
             self._note_cosigned(self._policy, opened, size)
         if self._anchors:
             text = Note.from_bytes(note).text.encode("utf-8")
