@@ -166,7 +166,7 @@ class HeldReceipts:
                 HELD,
                 None,
                 held.number,
-                f"{receipt.source}{last} {receipt.decision} in log partition {receipt.log_partition}, "
+                f"{receipt.source}{last} {receipt.decision.value} in log partition {receipt.log_partition}, "
                 "as the bus signed",
                 held.contradiction,
                 origin=receipt.origin,
@@ -185,7 +185,7 @@ class HeldReceipts:
 def _contradiction(receipt: Receipt, partition: int, entry: LogEntry) -> str | None:
     """Return how the entry about the first document of a receipt contradicts it, or None."""
     if entry.decision is not receipt.decision:
-        return f"the log says {entry.decision}"
+        return f"the log says {entry.decision.value}"
     if partition != receipt.log_partition:
         return f"the decision is in log partition {partition}"
     if entry.time_ms != receipt.time_ms:

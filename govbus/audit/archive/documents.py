@@ -14,6 +14,7 @@ where it is just that.
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 import struct
 from typing import NamedTuple
@@ -248,6 +249,22 @@ def _document_headers(entry: LogEntry, document: ArchivedDocument, kept: KeptVal
     if sorted(order) != list(range(len(headers))):
         raise malformed()
     return tuple(headers[place] for place in order)
+
+
+def lines_of(document: ArchivedDocument) -> bytes:
+    """Return the signed headers as the lines that the statement's ``headers`` hash is over, however they are kept.
+
+    Raises:
+        LogIntegrityError: if the frame does not follow the format.
+    """
+    if document.kind is not DocumentKind.RAW:
+        return document.lines
+    try:
+        headers, _ = unpack_headers(document.rest, 0, itertools.repeat(b""))  # no salt is signed
+    except (struct.error, UnicodeDecodeError) as err:
+        raise malformed() from err
+    signed = sorted((name, value) for name, value in headers if _is_signed_name(name))
+    return b"".join(_line(name, value) for name, value in signed)
 
 
 def signed_headers(lines: bytes) -> list[tuple[str, bytes]]:

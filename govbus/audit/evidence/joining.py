@@ -25,6 +25,9 @@ _COUNTS = (
     ("records_not_kept", "records that no signature speaks for are not there any more"),
 )
 
+UNFINISHED_NAMED_MAX = 20
+"""Origins whose last batch is not whole, named one by one."""
+
 
 class Joining:
     """Takes the results of units in any order; flat in memory but for the edges of parts."""
@@ -77,6 +80,7 @@ class Joining:
             for part in parts:
                 self._join_origins(part, origins)
         self._explain_absent()
+        self._note_unfinished(origins)
         report = self._report
         report.entries = sum(report.sizes.values())
         report.signatures_verified = self.counts.get("verified", 0)
@@ -151,6 +155,20 @@ class Joining:
             report(Check.SEQUENCE, expected, f"some in {partition}", edges.first, edges.first_entry)
         else:
             join_edges(known[1], edges, report)
+
+    def _note_unfinished(self, origins: Mapping[str, tuple[int, OriginEdges]]) -> None:
+        """Say which agencies signed more than the log has: still on the way, or taken out."""
+        unfinished = [
+            f"{origin}: the log ends at index {edges.next - 1} of a batch that the agency signed up to index "
+            f"{edges.batch_end - 1}: the rest is not decided yet, or was taken out"
+            for origin, (_, edges) in sorted(origins.items())
+            if edges.batch_end is not None and edges.batch_end > edges.next
+        ]
+        self._report.notes += unfinished[:UNFINISHED_NAMED_MAX]
+        if len(unfinished) > UNFINISHED_NAMED_MAX:
+            self._report.notes.append(
+                f"{len(unfinished) - UNFINISHED_NAMED_MAX:,} more origins end in the middle of a batch"
+            )
 
     def _explain_absent(self) -> None:
         for origin, index, partition, entry in self._absent:

@@ -129,6 +129,27 @@ async def test_value_that_is_gone(bus, archive):
     assert [("value", 1)] == [(one.check.value, one.entry) for one in report.findings]
 
 
+@pytest.mark.parametrize("change", [None, "ce_type:other", "gone"])
+async def test_batch_of_one(bus, tmp_path, change):
+    """A document whose batch is itself has an empty path, so its record is kept whole: its headers are checked, too."""
+    await bus.send(1, {"raw": {"mode": "batch"}})
+    await bus.go_on()
+    await bus.archive(tmp_path)
+    segment = tmp_path / "segments/00000001"
+    frames = list(frames_of((segment / "documents").read_bytes()))
+    assert b"gb-path" in frames[0]
+    if change == "gone":
+        values = [b"", *list(frames_of((segment / "values").read_bytes()))[1:]]
+        (segment / "values").write_bytes(b"".join(map(pack_frame, values)))
+    elif change is not None:
+        frames[0] = frames[0].replace(b"confidential", b"restrictedXX")
+        (segment / "documents").write_bytes(b"".join(map(pack_frame, frames)))
+    report = _verify(bus, tmp_path)
+
+    found = {None: [], "gone": ["value"]}.get(change, ["archive", "headers"])
+    assert found == sorted(one.check.value for one in report.findings)
+
+
 async def test_file_too_many(bus, archive):
     """A file that no manifest names is found."""
     (archive / "tiles/bus.example/log/0/tile/0/x009").mkdir(parents=True)
