@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cryptography import x509
@@ -105,6 +105,22 @@ class TrustedCertificate:
     role: CertificateRole = CertificateRole.SEAL
     issuers: tuple[Certificate, ...] = ()
     """The certificates above it, nearest first; the last is an anchor of the bus, which is trusted as it stands."""
+    _valid_from_ms: int = field(init=False, repr=False, compare=False)
+    _valid_to_ms: int = field(init=False, repr=False, compare=False)
+    """Last moment at which neither it nor one above it had expired, nor it was revoked by the directory."""
+
+    def __post_init__(self) -> None:
+        # RFC 5280 section 6.1.3 (a)(2); an anchor's own span is not looked at.
+        way = (self.certificate, *self.issuers[:-1])
+        ends = [one.not_after_ms for one in way]
+        if self.revoked_ms is not None:
+            ends.append(self.revoked_ms - 1)
+        object.__setattr__(self, "_valid_from_ms", max(one.not_before_ms for one in way))
+        object.__setattr__(self, "_valid_to_ms", min(ends))
+
+    def is_valid_at(self, time_ms: int) -> bool:
+        """Return whether `require_valid_at` finds nothing; two comparisons, because it is asked for every document."""
+        return self._valid_from_ms <= time_ms <= self._valid_to_ms
 
     def require_valid_at(self, time_ms: int) -> None:
         """Check the spans of validity, and revocation by the directory, at one moment.
@@ -113,6 +129,8 @@ class TrustedCertificate:
             UntrustedKeyError: if the certificate or one above it was not yet valid, expired or revoked then (rule
                 SEC-6).
         """
+        if self.is_valid_at(time_ms):
+            return
         certificate = self.certificate
         if time_ms < certificate.not_before_ms:
             raise _untrusted(
@@ -122,12 +140,13 @@ class TrustedCertificate:
             raise _untrusted(f"certificate {certificate.thumbprint} had expired at the statement's time")
         if self.revoked_ms is not None and time_ms >= self.revoked_ms:
             raise _untrusted(f"certificate {certificate.thumbprint} was revoked at the statement's time")
-        for issuer in self.issuers[:-1]:  # RFC 5280 section 6.1.3 (a)(2); an anchor's own span is not looked at
-            if not issuer.not_before_ms <= time_ms <= issuer.not_after_ms:
-                raise _untrusted(
-                    f"certificate {issuer.thumbprint}, which issued {certificate.thumbprint},"
-                    " was not valid at the statement's time"
-                )
+        issuer = next(
+            one for one in self.issuers[:-1] if not one.not_before_ms <= time_ms <= one.not_after_ms
+        )
+        raise _untrusted(
+            f"certificate {issuer.thumbprint}, which issued {certificate.thumbprint},"
+            " was not valid at the statement's time"
+        )
 
 
 class TrustStore(Protocol):

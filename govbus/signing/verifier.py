@@ -22,6 +22,46 @@ VERIFIED_MAX = 1024
 
 
 _SEAL: Final = CertificateRole.SEAL
+_SIGNATURE_SETS_MAX: Final = 4
+"""Remembered for one batch; senders sign a batch once."""
+
+ProvenSignatures = tuple[ProvenSignature, ...]
+"""All signatures of one document."""
+
+
+class VerifiedBatch:
+    """A batch text, the nodes of its tree that are proven, and whose signatures over it were seen to hold."""
+
+    __slots__ = ("memo", "proven", "text")
+
+    def __init__(self, text: BatchText) -> None:
+        self.text = text
+        self.memo = PathMemo(text.root, text.end - text.start)
+        self.proven: dict[tuple[bytes, ...], ProvenSignatures] = {}
+        """All signatures of a document, as they stand in its headers, to whose they are; all over the text."""
+
+    def proven_again(
+        self, signatures: tuple[bytes, ...], trust: TrustStore, time_ms: int
+    ) -> ProvenSignatures | None:
+        """Return whose signatures these are, where that was found for another document of the batch and still holds.
+
+        That the certificates are of the agency need not be asked again: all documents of a batch are of one origin.
+
+        Args:
+            signatures: of the document.
+            trust: where certificates are found; each must be there, the same as it was.
+            time_ms: the statement's time, at which each must be valid.
+        """
+        proven = self.proven.get(signatures)
+        if proven is None:
+            return None
+        for one in proven:
+            trusted = one[0]
+            if trust.certificate(trusted.certificate.thumbprint) is not trusted:
+                return None
+            if not trusted.is_valid_at(time_ms):
+                return None
+        return proven
 
 
 class VerifiedSignatures:
@@ -34,17 +74,17 @@ class VerifiedSignatures:
 
     def __init__(self, verified_max: int = VERIFIED_MAX) -> None:
         self._verified_max = verified_max
-        self._batches: dict[bytes, tuple[BatchText, PathMemo]] = {}
+        self._batches: dict[bytes, VerifiedBatch] = {}
         self._thumbprints: dict[tuple[bytes, bytes], str] = {}
-        self._over_batch: dict[str, ProvenSignature] = {}
+        self._shared: dict[tuple[tuple[str, bool], ...], ProvenSignatures] = {}
 
-    def batch(self, text: bytes) -> tuple[BatchText, PathMemo]:
-        """Return the parsed batch text and its known tree nodes; errors as for `BatchText.from_bytes`."""
+    def batch(self, text: bytes) -> VerifiedBatch:
+        """Return what is known of a batch; errors as for `BatchText.from_bytes`."""
         known = self._batches.get(text)
         if known is None:
-            batch = BatchText.from_bytes(text)
+            batch = VerifiedBatch(BatchText.from_bytes(text))
             _make_room(self._batches, self._verified_max)
-            known = self._batches[text] = (batch, PathMemo(batch.root, batch.end - batch.start))
+            known = self._batches[text] = batch
         return known
 
     def thumbprint(self, text: bytes, signature: bytes) -> str | None:
@@ -56,12 +96,16 @@ class VerifiedSignatures:
         _make_room(self._thumbprints, self._verified_max)
         self._thumbprints[text, signature] = thumbprint
 
-    def over_batch(self, thumbprint: str, trusted: TrustedCertificate) -> ProvenSignature:
-        """Return the signature of a certificate over a batch; made once, while the directory says the same of it."""
-        known = self._over_batch.get(thumbprint)
-        if known is None or known[0] is not trusted:
-            _make_room(self._over_batch, self._verified_max)
-            known = self._over_batch[thumbprint] = ProvenSignature(trusted, is_over_batch=True)
+    def shared(self, proven: ProvenSignatures) -> ProvenSignatures:
+        """Return the same signatures as one tuple for all documents that they are of.
+
+        So what was found out about the tuple for one document (status of certificates, policy) is known for the next.
+        """
+        key = tuple([(one.thumbprint, one.is_over_batch) for one in proven])
+        known = self._shared.get(key)
+        if known is None or any(old[0] is not new[0] for old, new in zip(known, proven, strict=True)):
+            _make_room(self._shared, self._verified_max)
+            known = self._shared[key] = proven
         return known
 
 
@@ -87,7 +131,7 @@ class Verifier:
         *,
         side: str,
         schema_hash: str,
-    ) -> tuple[ProvenSignature, ...]:
+    ) -> ProvenSignatures:
         """Check everything that the statement and its signatures say about a record, and return the signatures.
 
         Steps: (1) place and key, (2) headers, (3) value, (4) schema, (5) signatures.
@@ -116,7 +160,7 @@ class Verifier:
         # Step 5.
         return self.check_signatures(envelope, statement)
 
-    def check_signatures(self, envelope: Envelope, statement: Statement) -> tuple[ProvenSignature, ...]:
+    def check_signatures(self, envelope: Envelope, statement: Statement) -> ProvenSignatures:
         """Check that every signature holds and that the origin's agency sealed the statement.
 
         (1) In batch mode the statement must be the right leaf of the batch. (2) Each signature is over the batch text
@@ -132,23 +176,26 @@ class Verifier:
             MetadataError: if the batch text is malformed.
         """
         # Step 1.
+        batch = None
         if envelope.batch is not None:
-            self._check_leaf(envelope, envelope.batch, statement)
+            batch = self._check_leaf(envelope, envelope.batch, statement)
+            again = batch.proven_again(envelope.signatures, self._trust, statement.time_ms)
+            if again is not None:
+                return again
         elif envelope.path:
             raise _refused("gb-path without gb-batch", "gb-path")
         # Steps 2 to 4.
-        is_sealed = envelope.batch is None
-        proven: tuple[ProvenSignature, ...] = ()
-        for octets in envelope.signatures:
-            one = self._proven(octets, envelope, statement)
-            is_sealed = is_sealed or one.is_over_batch
-            proven += (one,)
+        proven = tuple([self._proven(octets, envelope, statement) for octets in envelope.signatures])
         # Step 5.
-        if not is_sealed:
+        if batch is not None and not any(one.is_over_batch for one in proven):
             raise _refused("gb-batch without a signature over it")
         # Step 6.
         if len(proven) != 1 or proven[0].trusted.role is not _SEAL:
             require_distinct_roles(proven)
+        proven = self._verified.shared(proven)
+        if batch is not None and all(one.is_over_batch for one in proven):
+            _make_room(batch.proven, _SIGNATURE_SETS_MAX)
+            batch.proven[envelope.signatures] = proven
         return proven
 
     def _proven(self, octets: bytes, envelope: Envelope, statement: Statement) -> ProvenSignature:
@@ -157,7 +204,7 @@ class Verifier:
         if batch is not None:
             known = self._verified.thumbprint(batch, octets)
             if known is not None:
-                return self._verified.over_batch(known, self._trusted(known, statement))
+                return ProvenSignature(self._trusted(known, statement), is_over_batch=True)
         signature = DetachedSignature.from_bytes(octets)
         is_over_batch = batch is not None and signature.typ == BATCH_TYP
         if not is_over_batch and signature.typ != STATEMENT_TYP:
@@ -170,16 +217,18 @@ class Verifier:
             signature.verify(trusted.certificate, envelope.statement)
         return ProvenSignature(trusted, is_over_batch)
 
-    def _check_leaf(self, envelope: Envelope, text: bytes, statement: Statement) -> None:
-        batch, memo = self._verified.batch(text)
-        if batch.origin != str(statement.origin):
+    def _check_leaf(self, envelope: Envelope, text: bytes, statement: Statement) -> VerifiedBatch:
+        known = self._verified.batch(text)
+        batch = known.text
+        if batch.origin != statement.origin.text:
             raise _refused("the batch is of another origin", "gb-batch")
         if not batch.start <= statement.index < batch.end:
             raise _refused("the index lies outside the batch", "gb-batch")
         try:
-            memo.verify(envelope.statement_hash, statement.index - batch.start, envelope.path)
+            known.memo.verify(envelope.statement_hash, statement.index - batch.start, envelope.path)
         except ProofError as err:
             raise _refused(err.message, "gb-path") from err
+        return known
 
     def _trusted(self, thumbprint: str, statement: Statement) -> TrustedCertificate:
         trusted = self._trust.certificate(thumbprint)

@@ -216,7 +216,27 @@ def document_checks(facts: TemplateFacts) -> Iterator[DocumentCheck]:
         yield _nss_breaches
     policy = signature_policy(facts.package, facts.agreement)
     if policy != NO_POLICY:
-        yield lambda document: signature_breaches(policy, document.signatures)
+        yield signature_check(policy)
+
+
+def signature_check(policy: SignaturePolicy) -> DocumentCheck:
+    """Return the check of a policy, which remembers the signatures that met it last.
+
+    They are the very same for documents of one sender (`VerifiedSignatures.shared`), and cannot change.
+    """
+    met: tuple[ProvenSignature, ...] | None = None
+
+    def check(document: DocumentFacts) -> Iterable[Breach]:
+        nonlocal met
+        signatures = document.signatures
+        if signatures is met:
+            return ()
+        breaches = list(signature_breaches(policy, signatures))
+        if not breaches:
+            met = signatures
+        return breaches
+
+    return check
 
 
 def signature_breaches(policy: SignaturePolicy, signatures: Sequence[ProvenSignature]) -> Iterator[Breach]:
@@ -248,7 +268,9 @@ def audit_record_breaches(entry: LogEntry) -> list[Breach]:
         found.append(Breach("SEC-7", "source", "where it happened is missing"))
     if entry.statement is None and entry.record_hash is None:
         found.append(Breach("SEC-7", "statement", "nothing says whose document it was, or which"))
-    if entry.decision in {Outcome.REFUSED, Outcome.QUARANTINED} and not entry.findings:
+    decision = entry.decision
+    is_against = decision is Outcome.REFUSED or decision is Outcome.QUARANTINED
+    if is_against and not entry.findings:
         found.append(Breach("SEC-7", "findings", "no rule is named that the decision rests on"))
     return found
 

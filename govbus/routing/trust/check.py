@@ -69,7 +69,7 @@ def check_status(
         UntrustedKeyError: if one of them is not good (rule SEC-6), or its status is not known well enough (SEC-11).
     """
     mode = policy.mode
-    if mode is RevocationMode.NONE:
+    if mode is RevocationMode.NONE or state.is_clear(signatures, mode, at_ms):
         return ()
     warnings: tuple[Finding, ...] = ()
     for signature in signatures:

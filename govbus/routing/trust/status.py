@@ -20,12 +20,18 @@ from govbus.errors import UntrustedKeyError
 from govbus.routing.trust.facts import facts_of, list_places, parsed_of, responder_places
 from govbus.routing.trust.lists import RevocationList
 from govbus.routing.trust.material import Material, Saying, Status
+from govbus.routing.trust.policy import RevocationMode
 from govbus.routing.trust.reading import read_material
 from govbus.routing.trust.responses import OcspResponse
 from govbus.signing.certificates import Certificate, TrustedCertificate
+from govbus.signing.signature_policy import ProvenSignature
 
 STATES_KEPT_MAX: Final = 64
 """States whose verdicts are remembered; a router needs one, an auditor those of a few partitions."""
+NEVER_MS: Final = -(2**63)
+ALWAYS_MS: Final = 2**63 - 1
+CLEAR_KEPT_MAX: Final = 1024
+"""Signatures of one sender that are remembered as clear in one state."""
 
 
 class Known(NamedTuple):
@@ -220,11 +226,13 @@ def _with(known: Known, status: Status) -> Known:
 class RevocationState:
     """The first so many records: what decisions of one moment rest on."""
 
-    __slots__ = ("_known", "_records", "count")
+    __slots__ = ("_clear", "_known", "_records", "count")
 
     def __init__(self, records: RevocationRecords, count: int) -> None:
         self._records = records
         self._known: dict[str, PathStatus] = {}
+        self._clear: dict[int, tuple[Sequence[ProvenSignature], RevocationMode, int]] = {}
+        """By identity of signatures, which are kept so that it stays theirs: until when they are clear."""
         self.count = count
         """How many records they are."""
 
@@ -234,6 +242,30 @@ class RevocationState:
         if known is None or known.issuers is not trusted.issuers:
             known = self._known[trusted.certificate.thumbprint] = self._status_of(trusted)
         return known
+
+    def is_clear(self, signatures: Sequence[ProvenSignature], mode: RevocationMode, at_ms: int) -> bool:
+        """Return whether no certificate is revoked at all, and what the mode asks for is known and recent.
+
+        There is then nothing to say, at whichever time they signed. Documents of one sender share their signatures
+        (`VerifiedSignatures.shared`), so it is worked out once for the very same ones.
+        """
+        known = self._clear.get(id(signatures))
+        if known is None or known[0] is not signatures or known[1] is not mode:
+            if len(self._clear) >= CLEAR_KEPT_MAX:
+                self._clear.clear()
+            until_ms = min((self._clear_until_ms(one.trusted, mode) for one in signatures), default=NEVER_MS)
+            known = self._clear[id(signatures)] = (signatures, mode, until_ms)
+        return at_ms <= known[2]
+
+    def _clear_until_ms(self, trusted: TrustedCertificate, mode: RevocationMode) -> int:
+        status = self.status_of(trusted)
+        if status.revoked_ms is not None:
+            return NEVER_MS
+        if mode is RevocationMode.NONE or (mode is RevocationMode.DECLARED and not status.is_declared):
+            return ALWAYS_MS
+        is_all = mode is RevocationMode.REQUIRED
+        until_ms = status.all_until_ms if is_all else status.declared_until_ms
+        return NEVER_MS if until_ms is None else until_ms
 
     def _status_of(self, trusted: TrustedCertificate) -> PathStatus:
         way = (trusted.certificate, *trusted.issuers)
