@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from govbus.audit.report import AuditFinding, Check
 from govbus.document import topics
 from govbus.document.decision import LogEntry
-from govbus.document.encoding import time_text
+from govbus.document.encoding import TIME_MS_MAX, time_text
 
 TOLERANCE_MS: Final = 300_000
 """Between the clocks of routers, witnesses and authorities, and for transactions under way: five minutes."""
@@ -83,7 +83,12 @@ class Dating:
             offset,
             f"a decision after {time_text(head.time_ms)}, because the head checkpoints of {head.size} and of "
             f"{self._heads[having - 1].size} entries, vouched for by {head.by} from then on, do not have it",
-            f"one that says {time_text(entry.time_ms)}: it was back-dated",
+            f"one that says {_shown(entry.time_ms)}: it was back-dated",
             source=entry.source,
             entry=None if offset is not None else number,
         )
+
+
+def _shown(time_ms: int) -> str:
+    """Return a time as text, also one that no calendar has: an entry may say anything."""
+    return time_text(time_ms) if 0 <= time_ms <= TIME_MS_MAX else f"{time_ms} ms since 1970"

@@ -93,6 +93,7 @@ class HeldReceipts:
         self._borne_out: dict[str, Counter[int]] = {}
         """Entries by agency and log partition."""
         seals = bus_seals(directories)
+        seen: set[bytes] = set()
         for number, record in enumerate(records):
             try:
                 receipt = decode_receipt(record.value)
@@ -101,6 +102,10 @@ class HeldReceipts:
                 expected = "a receipt that the bus signed"
                 self._refused.append(AuditFinding(Check.RECEIPT, HELD, None, number, expected, err.message))
                 continue
+            value = record.value or b""
+            if value in seen:  # given again, as after a duplicate
+                continue
+            seen.add(value)
             held = _Held(number, receipt)
             self._held.append(held)
             self._by_source.setdefault(receipt.source, []).append(held)
