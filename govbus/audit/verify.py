@@ -14,7 +14,7 @@ from cryptography.x509 import Certificate
 
 from govbus.audit.checkpoints import Checkpoints
 from govbus.audit.dating import Dating
-from govbus.audit.erasures import erasure_finding
+from govbus.audit.erasures import DeletedRecords, erasure_finding
 from govbus.audit.expectations import Expectations, statement_of
 from govbus.audit.history import ReplayHistory
 from govbus.audit.judge import Judge
@@ -160,6 +160,7 @@ class _Audit:
         self._decided_until: dict[TopicPartition, int] = {}
         self._trimmed: set[str] = set()
         self._revocations = RevocationAudit(directories)
+        self._deleted = DeletedRecords()
 
     async def read(
         self, name: str, ends: Mapping[TopicPartition, int], take: Callable[[Record], None]
@@ -213,6 +214,7 @@ class _Audit:
                 self._check_beginning(message_log, "the log from its first entry")
         finally:
             history.close()
+        self._deleted.finish(self.report, self._snapshot.beginnings)
         step.finish()
 
     def _hold_against(self, number: int, record: Record, entry: LogEntry | None) -> None:
@@ -226,7 +228,9 @@ class _Audit:
     def _judge(self, pair: Pair, judge: Judge, expectations: Expectations, history: ReplayHistory) -> None:
         entry_record, entry, record, finding = pair
         report = self.report
-        if finding is not None:
+        if finding is not None and _is_gone(pair):
+            self._deleted.take(finding)
+        elif finding is not None:
             report.add(finding)
         if entry is None or entry_record is None:
             if record is not None:
@@ -237,8 +241,13 @@ class _Audit:
         report.rules.update(one.rule for one in entry.findings)
         self._check_key(pair)
         if entry.decision is Outcome.ERASED:
-            erasure = erasure_finding(entry_record, entry, self._directories, history)
-            report.extend([erasure] if erasure is not None else [])
+            erasure = erasure_finding(
+                entry_record, entry, self._directories, history, self._revocations.records
+            )
+            if erasure is not None:
+                report.add(erasure)
+            else:
+                self._deleted.explain(entry.source)
             return
         if record is None:
             judge.believe(entry)

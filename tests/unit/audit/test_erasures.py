@@ -81,3 +81,29 @@ async def test_an_order_under_an_unknown_directory_is_found(bus):
     (finding,) = (await bus.audit()).findings
     assert finding.check is Check.ERASURE
     assert "version 9" in finding.found
+
+
+async def test_records_that_left_with_an_erased_one_are_noted(bus):
+    """The partition begins right behind the erased record: what is gone is said, and is no finding."""
+    _erase(bus, BUS, number=1)
+    bus.expire(topics.outbox(TAX), 0, 2)
+    report = await bus.audit()
+    assert [one.to_text() for one in report.findings] == []
+    assert [note for note in report.notes if "2 records left the broker with one that was erased" in note]
+
+
+async def test_records_beyond_an_erasure_are_missed(bus):
+    """One record more than the erasure explains is gone: all of them are findings."""
+    _erase(bus, BUS, number=1)
+    bus.expire(topics.outbox(TAX), 0, 3)
+    report = await bus.audit()
+    assert {one.check for one in report.findings} == {Check.RETENTION}
+    assert report.by_check["retention"] == 3
+
+
+async def test_an_unlawful_erasure_explains_nothing(bus):
+    """Records that left with one that a recipient wanted gone are findings, besides the order itself."""
+    _erase(bus, MOJ, number=1)
+    bus.expire(topics.outbox(TAX), 0, 2)
+    report = await bus.audit()
+    assert {one.check for one in report.findings} == {Check.RETENTION, Check.ERASURE}
