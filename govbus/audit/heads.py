@@ -106,7 +106,7 @@ class Heads:
     def take_timestamp(self, record: Record) -> None:
         """Check a timestamp on the topic: over a head checkpoint that stands before it, by a trusted authority."""
         place = _Place(record.topic, record.partition, record.offset)
-        text = dict(record.headers).get(TIMESTAMPED_HEADER, b"")
+        text = dict(record.headers).get(TIMESTAMPED_HEADER) or b""  # a stranger's header may be null
         try:
             checkpoint = Checkpoint.from_text(text.decode("utf-8", "replace"))
             self._verify_timestamp(record.value or b"", text)

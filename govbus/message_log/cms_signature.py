@@ -31,6 +31,8 @@ RSA_BITS_MIN = 2048
 """Public TSAs still sign with 2,048 bits; less is refused."""
 CERTIFICATES_MAX = 16
 """Certificates in one token."""
+NAME_CHARACTERS_MAX = 40
+"""Of an algorithm or policy in an error: an unknown one is named by its OID, which may be as long as the token."""
 
 _SET: Final = (0, 1, 17)
 """Class, method and tag of a SET."""
@@ -88,7 +90,9 @@ class SignedContent:
         """
         digest = self._info["digest_algorithm"]["algorithm"].native
         if digest not in HASHES:
-            raise TimestampError(f"expected one of {', '.join(HASHES)} as digest, found {digest}")
+            raise TimestampError(
+                f"expected one of {', '.join(HASHES)} as digest, found {digest[:NAME_CHARACTERS_MAX]}"
+            )
         # Step 1: the signed attributes are about this content.
         attributes = self._attributes()
         if _only(attributes, "content_type").native != "tst_info":
@@ -119,7 +123,9 @@ class SignedContent:
             first = _only(attributes, "signing_certificate_v2")["certs"][0]
             name = first["hash_algorithm"]["algorithm"].native
             if name not in HASHES:
-                raise TimestampError(f"the signing certificate is named by {name}, which is refused")
+                raise TimestampError(
+                    f"the signing certificate is named by {name[:NAME_CHARACTERS_MAX]}, which is refused"
+                )
             expected = hashlib.new(name, der).digest()
         else:
             first = _only(attributes, "signing_certificate")["certs"][0]
@@ -210,7 +216,7 @@ def _verify_signature(key: Any, info: cms.SignerInfo, digest: str, signed: bytes
                 algorithms.verify(key, signature, signed)
             case _:
                 raise TimestampError(
-                    f"signature algorithm {name[:40]} with a key {type(key).__name__} is not accepted"
+                    f"signature algorithm {name[:NAME_CHARACTERS_MAX]} with a key {type(key).__name__} is not accepted"
                 )
     except (InvalidSignature, SignatureError, ValueError) as err:
         raise TimestampError("the signature of the time stamp token does not hold") from err
@@ -222,6 +228,7 @@ def _pss(parameters: Any) -> tuple[padding.PSS, hashes.HashAlgorithm]:
     mask = parameters["mask_gen_algorithm"]
     mask_hash = mask["parameters"]["algorithm"].native if mask["algorithm"].native == "mgf1" else ""
     if hash_name not in HASHES or mask_hash != hash_name:
-        raise TimestampError(f"RSASSA-PSS with {hash_name} and {mask_hash or 'another mask'} is not accepted")
+        names = f"{hash_name[:NAME_CHARACTERS_MAX]} and {mask_hash[:NAME_CHARACTERS_MAX] or 'another mask'}"
+        raise TimestampError(f"RSASSA-PSS with {names} is not accepted")
     algorithm = HASHES[hash_name]()
     return padding.PSS(padding.MGF1(algorithm), int(parameters["salt_length"].native)), algorithm

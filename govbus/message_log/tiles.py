@@ -29,8 +29,9 @@ TILES_CACHED_MAX = 64
 
 _LENGTH = struct.Struct(">H")
 _PATH = re.compile(
-    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
+    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
 )
+"""Seven groups of digits hold every index of a tree of 2^63 entries; Python converts no number without bound."""
 
 
 class TilePath(NamedTuple):

@@ -16,7 +16,7 @@ from asn1crypto import cms, core, tsp
 from cryptography import x509
 
 from govbus.errors import TimestampError
-from govbus.message_log.cms_signature import HASHES, SignedContent
+from govbus.message_log.cms_signature import HASHES, NAME_CHARACTERS_MAX, SignedContent
 from govbus.message_log.timestamp_chain import trusted_chain
 
 TIMESTAMP_BYTES_MAX = 65_536
@@ -141,7 +141,9 @@ class Timestamp:
         if nonce is not None and self.nonce != nonce:
             raise TimestampError("the timestamp answers another request (nonce)")
         if policies and self.policy not in policies:
-            raise TimestampError(f"the timestamp was made under policy {self.policy}, which is not accepted")
+            raise TimestampError(
+                f"the timestamp was made under policy {self.policy[:NAME_CHARACTERS_MAX]}, which is not accepted"
+            )
         # Step 2: the signature.
         try:
             self._signed.verify()
@@ -183,7 +185,9 @@ def _read(cls: type[Timestamp], der: bytes) -> Timestamp:
         raise TimestampError("the timestamp has a critical extension, which is unknown here")
     hash_name = info["message_imprint"]["hash_algorithm"]["algorithm"].native
     if hash_name not in HASHES:
-        raise TimestampError(f"expected a message imprint by one of {', '.join(HASHES)}, found {hash_name}")
+        raise TimestampError(
+            f"expected a message imprint by one of {', '.join(HASHES)}, found {hash_name[:NAME_CHARACTERS_MAX]}"
+        )
     return cls(
         der=der,
         time_ms=_time_ms(info["gen_time"]),

@@ -30,7 +30,8 @@ class FileKey:
     path: str
 
     def __str__(self) -> str:
-        return _FILE_SCHEME + self.path
+        # Two slashes at the beginning would read as the name of a machine (RFC 8089): an empty one stands before them.
+        return f"{_FILE_SCHEME}//{self.path}" if self.path.startswith("//") else _FILE_SCHEME + self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,13 @@ def parse_key_reference(text: str) -> KeyReference:
     """
     if not text or len(text) > URI_CHARS_MAX or not text.isprintable():
         raise _malformed(f"expected 1 to {URI_CHARS_MAX} printable characters")
+    reference = _reference(text)
+    if len(str(reference)) > URI_CHARS_MAX:  # percent-encoding makes longer, and that is a reference as well
+        raise _malformed(f"expected 1 to {URI_CHARS_MAX} printable characters")
+    return reference
+
+
+def _reference(text: str) -> KeyReference:
     if text[: len(_TOKEN_SCHEME)].lower() == _TOKEN_SCHEME:
         return _token_key(text[len(_TOKEN_SCHEME) :])
     if text[: len(_FILE_SCHEME)].lower() == _FILE_SCHEME:

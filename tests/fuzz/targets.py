@@ -15,7 +15,16 @@ from govbus.document.encoding import from_base64url, time_ms_from_text, time_tex
 from govbus.document.ids import AgencyId, Origin, PackageId
 from govbus.document.record import Envelope, frame
 from govbus.document.statement import Statement
-from govbus.errors import GovbusError, MetadataError, NoteError, RuleError, SchemaError
+from govbus.errors import (
+    ConfigError,
+    GovbusError,
+    LogIntegrityError,
+    MetadataError,
+    NoteError,
+    RuleError,
+    SchemaError,
+    TimestampError,
+)
 from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
 from govbus.message_log.cosignature import cosigned_at_s
 from govbus.message_log.keys import LogKeys, verifier_from_vkey
@@ -45,7 +54,7 @@ from govbus.testing.record_batches import RawRecord, record_batch
 from govbus.transport.base import TopicPartition
 from govbus.transport.kafka.tolerant import read_batches
 
-from . import directories, documents, services
+from . import bundles, directories, documents, evidence, services
 from .material import Choices, bundled_definitions, changed, edited, value_of
 
 MESSAGE_CHARACTERS_MAX: Final = 2_000
@@ -418,6 +427,19 @@ TARGETS: Final[dict[str, Target]] = {
             (GovbusError,),
         ),
         Target("schema_registry", services.schema_registry, _CHOICES, (), 150),
+        Target("manifest", evidence.manifest, (evidence.manifest_seed(),), (LogIntegrityError,)),
+        Target("renewal", evidence.renewal, evidence.renewal_seeds()),
+        Target("erasure", evidence.erasure, (evidence.erasure_seed(),), (MetadataError,)),
+        Target("key_reference", evidence.key_reference, evidence.KEY_SEEDS, (ConfigError,)),
+        Target("tiles", evidence.tiles, evidence.TILE_SEEDS),
+        Target("archive_frames", evidence.archive_frames, _CHOICES, (LogIntegrityError,)),
+        Target("archived_record", evidence.archived_record, _CHOICES, (LogIntegrityError,)),
+        Target("entry_readers", evidence.entry_readers, _CHOICES),
+        Target("head_records", evidence.head_records, _CHOICES, (), 1_000),
+        Target("timestamp", evidence.timestamp, _CHOICES, (TimestampError,), 800),
+        Target("chain", evidence.chain, _CHOICES, _RULE, 500),
+        Target("bundle", bundles.bundle, _CHOICES, (), 200),
+        Target("bundle_zip", bundles.bundle_zip, (*_CHOICES, bundles.zip_seed()), (ConfigError,), 800),
     )
 }
 """Every entry point by its name."""

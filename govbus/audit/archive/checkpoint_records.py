@@ -57,7 +57,7 @@ def timestamped_text(record: Record) -> str | None:
     """Return the note text that a timestamp is about; None where the record is no timestamp that names one."""
     if record.key != TIMESTAMP_KEY or not record.value:
         return None
-    texts = [value for name, value in record.headers if name == TIMESTAMPED_HEADER]
+    texts = [value for name, value in record.headers if name == TIMESTAMPED_HEADER and value is not None]
     try:
         return texts[0].decode("utf-8") if len(texts) == 1 else None
     except UnicodeDecodeError:

@@ -28,6 +28,7 @@ _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LOG = re.compile(rf"log {_NUMBER} {_NUMBER} {_NUMBER} ([A-Za-z0-9+/]{{43}}=)", re.ASCII)
 _HEADS = re.compile(rf"heads {_NUMBER} {_NUMBER} ([A-Za-z0-9+/]{{43}}=)", re.ASCII)
 _RANGE = re.compile(rf"(directory|revocations|checkpoints) {_NUMBER} {_NUMBER}", re.ASCII)
+_SEGMENT = re.compile(_NUMBER, re.ASCII)
 _COUNT = re.compile(rf"missing {_NUMBER}", re.ASCII)
 _EVIDENCE = re.compile(rf"evidence (?:none|{_NUMBER} cosignatures {_NUMBER} timestamps {_NUMBER})", re.ASCII)
 _FILE = re.compile(r"([0-9a-f]{64})  ((?:tiles|segments)/[A-Za-z0-9._/-]{1,480})", re.ASCII)
@@ -165,7 +166,7 @@ def _parsed(text: str) -> Manifest:
     evidence = _match(_EVIDENCE, lines)
     if lines or sorted(logs) != list(range(len(logs))) or len(ranges) != 3:  # noqa: PLR2004  # three topics
         raise _malformed("lines too many, or log partitions that do not follow one another")
-    if not segment.isdigit() or (previous != "none" and not _HASH.fullmatch(previous)):
+    if not _SEGMENT.fullmatch(segment) or (previous != "none" and not _HASH.fullmatch(previous)):
         raise _malformed("the number of the segment or the hash of the one before")
     try:
         agency = AgencyId.from_text(bus)

@@ -242,4 +242,6 @@ def parse_positions(octets: bytes) -> dict[tuple[str, int], int]:
             positions[topic, int(partition)] = int(offset)
     except ValueError as err:
         raise LogIntegrityError("positions of the archive do not follow docs/specs/archive.md") from err
+    if pack_positions(positions) != octets:
+        raise LogIntegrityError("positions of the archive are out of order, or written in another way")
     return positions

@@ -7,6 +7,7 @@ import importlib.resources
 import io
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -34,6 +35,22 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-
 """Plain names only: they mean the same to every program that unpacks or reads them."""
 _MODE_FILE: Final = 0o100644 << 16
 _MODE_SCRIPT: Final = 0o100755 << 16
+
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNREADABLE: Final = (
+    OSError,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    IndexError,
+    ValueError,
+)
+"""What a broken ZIP file makes the library raise; an entry without a name, for one, an IndexError."""
+_REASON_CHARACTERS_MAX: Final = 300
+"""The library's words repeat names, which may have 65,535 bytes."""
 
 
 def bundle_files(evidence: Evidence) -> dict[str, bytes]:
@@ -66,9 +83,9 @@ def read_bundle(path: Path) -> dict[str, bytes]:
     """
     try:
         return _read_folder(path) if path.is_dir() else _read_zip(path)
-    except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, RuntimeError) as err:
+    except _UNREADABLE as err:
         raise ConfigError(
-            f"{path} is no evidence bundle: {err}",
+            f"{path} is no evidence bundle: {str(err)[:_REASON_CHARACTERS_MAX]}",
             remedy="name a .zip file or the folder it was unpacked into",
         ) from err
 
@@ -95,6 +112,8 @@ def _read_zip(path: Path) -> dict[str, bytes]:
         _require_count(len(infos))
         for info in infos:
             _require_name(info.filename)
+            if info.compress_type not in _METHODS:
+                raise ConfigError(f"a bundle is stored or deflated: {info.filename}")
             if info.create_system == _UNIX and stat.S_ISLNK(info.external_attr >> 16):
                 raise ConfigError(f"a bundle has no links: {info.filename}")
             if info.filename in files:

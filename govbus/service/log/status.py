@@ -190,11 +190,11 @@ async def _last_records(transport: Transport) -> list[Record]:
 def _take_timestamp(status: LogStatus, record: Record) -> None:
     headers = dict(record.headers)
     try:
-        text = headers.get(TIMESTAMPED_HEADER, b"").decode("utf-8", "replace")
+        text = (headers.get(TIMESTAMPED_HEADER) or b"").decode("utf-8", "replace")
         checkpoint = Checkpoint.from_text(text)
     except NoteError:
         return
-    name = headers.get(TSA_HEADER, b"").decode("ascii", "replace")
+    name = (headers.get(TSA_HEADER) or b"").decode("ascii", "replace")
     status.timestamps[name] = Known(checkpoint.size, record.timestamp_ms)
 
 
