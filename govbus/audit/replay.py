@@ -83,6 +83,7 @@ class Replay:
     def __init__(self, directories: Mapping[int, Directory], revocations: RevocationRecords) -> None:
         """Take every version of the directory by number, and the revocation material."""
         self._directories = directories
+        self._revocations = revocations
         self._history = ReplayHistory()
         self._judge = Judge(directories, self._history, VerifiedSignatures(), revocations)
         self._runs: dict[int, Expectations] = {}
@@ -106,7 +107,9 @@ class Replay:
                 step.partition, step.number, None, record, is_decided_again=False, findings=findings
             )
         if entry.decision is Outcome.ERASED:
-            erasure = erasure_finding(entry_record, entry, self._directories, self._history)
+            erasure = erasure_finding(
+                entry_record, entry, self._directories, self._history, self._revocations
+            )
             findings = (*findings, erasure) if erasure is not None else findings
             return Replayed(
                 step.partition, step.number, entry, None, is_decided_again=erasure is None, findings=findings

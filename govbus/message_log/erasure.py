@@ -17,7 +17,7 @@ from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId
 from govbus.document.statement import statement_hash
 from govbus.errors import MetadataError, SignatureError, UntrustedKeyError
-from govbus.signing.certificates import TrustedCertificate
+from govbus.signing.certificates import CertificateRole, TrustedCertificate
 from govbus.signing.jws import DetachedSignature, sign_detached
 from govbus.signing.signer import Signer
 
@@ -160,8 +160,9 @@ def erasure_entry(
 def verify_erasure(entry: LogEntry, trust: Trust, bus: AgencyId) -> ErasureOrder:
     """Check that an entry of an erasure is what it says, and that somebody who may ordered it.
 
-    Steps: (1) the order follows its grammar, (2) it is about this entry's document, on this bus, (3) every signature
-    holds and is by a certificate of the bus or of the document's agency that was valid when it was ordered.
+    Steps: (1) the order follows its grammar, (2) it is about this entry's document, on this bus, at the entry's time,
+    (3) every signature holds and is by a certificate of the bus or of the document's agency that was valid when it was
+    ordered, (4) one of them is a seal: a person alone does not speak for an agency.
 
     Raises:
         MetadataError: if the order or the statement breaks its grammar, or they are not about the same.
@@ -174,9 +175,12 @@ def verify_erasure(entry: LogEntry, trust: Trust, bus: AgencyId) -> ErasureOrder
     agency = topics.agency_of_outbox(entry.source.topic)
     if order != order_for(entry, bus, time_ms=order.time_ms, authority=order.authority):
         raise _malformed("the order is about another document than the entry")
+    if entry.decision is not Outcome.ERASED or entry.time_ms != order.time_ms:
+        raise _malformed("the order is of another time than the entry")
     # Step 3.
     if not entry.signatures:
         raise SignatureError("an order to erase without a signature", rule="SEC-3", field="erasure")
+    seals = 0
     for octets in entry.signatures:
         signature = DetachedSignature.from_bytes(octets)
         if signature.typ != ERASURE_TYP:
@@ -190,6 +194,10 @@ def verify_erasure(entry: LogEntry, trust: Trust, bus: AgencyId) -> ErasureOrder
             )
         trusted.require_valid_at(order.time_ms)
         signature.verify(trusted.certificate, entry.erasure or b"")
+        seals += trusted.role is CertificateRole.SEAL
+    # Step 4.
+    if not seals:
+        raise UntrustedKeyError("an officer alone may not order it", rule="SEC-6", field="erasure")
     return order
 
 

@@ -115,6 +115,11 @@ def encode_receipt(receipt: Receipt) -> bytes:
     )
 
 
+def is_erasure(value: bytes | None) -> bool:
+    """Return whether a log entry's value begins like one about an erasure; the rest may still be malformed."""
+    return value is not None and value.startswith(_ENTRY_STARTS[Outcome.ERASED])
+
+
 def decode_log_entry(value: bytes | None) -> LogEntry:
     """Return the log entry of a record's value.
 

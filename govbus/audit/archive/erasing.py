@@ -37,8 +37,9 @@ def segment_of(archive: Archive, partition: int, number: int) -> Segment | None:
 def erase_values(segment: Segment, places: Collection[tuple[int, int]]) -> int:
     """Empty the frames of some entries and return how many held something.
 
-    The file is replaced as a whole, so that a crash leaves the old one or the new one; then the octets of the old one
-    are overwritten where the file system still has them in place.
+    The new file is written beside the old one; then the octets are overwritten in the old one, and the new one takes
+    its place. So a crash leaves every other frame as it was, and the content never behind where nothing would find it:
+    overwritten frames that still have their length are emptied when the same is done again.
 
     Args:
         segment: that holds the entries.
@@ -63,13 +64,13 @@ def erase_values(segment: Segment, places: Collection[tuple[int, int]]) -> int:
         if not spans:
             new.unlink()
             return 0
-        new.replace(path)
-        _sync_folder(segment.folder)
         for start, length in spans:
             source.seek(start)
             source.write(bytes(length))
         source.flush()
         os.fsync(source.fileno())
+        new.replace(path)
+        _sync_folder(segment.folder)
     return len(spans)
 
 

@@ -59,7 +59,7 @@ def verify_archive(
     whole = WholeCheck(Archive(folder), keys, report)
     whole.check_directories(authority, results)
     whole.check_elsewhere(results)
-    whole.check_absent(results)
+    whole.check_absent(authority, results)
     if segments is None:
         whole.check_checkpoint_files()
         whole.check_places()

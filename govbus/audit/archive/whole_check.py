@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from govbus.audit.archive import layout
+from govbus.audit.archive.erasure_check import Absent, ErasureCheck
 from govbus.audit.archive.manifest import Manifest
 from govbus.audit.archive.reader import Archive, Segment
 from govbus.audit.archive.report import ArchiveReport, finding
@@ -102,27 +103,26 @@ class WholeCheck:
                         Check.TREE, path, f"root {root.hex()} for {size} entries", found, offset, origin
                     )
 
-    def check_absent(self, results: list[SegmentResult]) -> None:
-        """Values may be gone only where the log says that they were erased."""
-        erased = {source for result in results for source in result.erased}
-        for result in results:
-            path = f"{layout.segment_path(result.number)}/{layout.VALUES}"
-            for source, origin, number in result.absent:
-                if source in erased:
-                    self._report.erased += 1
-                else:
-                    self._report.extend(
-                        [
-                            finding(
-                                Check.VALUE,
-                                path,
-                                f"the value of {source}, or an entry about its erasure",
-                                "neither",
-                                entry=number,
-                                origin=origin,
-                            )
-                        ]
-                    )
+    def check_absent(self, authority: Sequence[Certificate], results: list[SegmentResult]) -> None:
+        """Values may be gone only where the log says that they were erased, by an order of somebody who may give it."""
+        if not any(result.absent or result.erased for result in results):
+            return
+        check = ErasureCheck(self._archive, authority)
+        check.read([result.number for result in results if result.erased], is_told=True)
+        absent = [(result.number, Absent(*one)) for result in results for one in result.absent]
+        unexplained = [one for one in absent if not check.explains(one[1])]
+        if unexplained:
+            # Orders come later than what they are about: perhaps behind the segments that were asked for.
+            check.read([one for one in self._archive.numbers if one > self._report.last], is_told=False)
+            unexplained = [one for one in unexplained if not check.explains(one[1])]
+        self._report.erased += len(absent) - len(unexplained)
+        self._report.extend(check.findings)
+        for number, one in unexplained:
+            path = f"{layout.segment_path(number)}/{layout.VALUES}"
+            expected = f"the value of {one.source}, or an entry about its erasure"
+            self._report.extend(
+                [finding(Check.VALUE, path, expected, "neither", entry=one.number, origin=one.origin)]
+            )
 
     def check_checkpoint_files(self) -> None:
         """Each log's newest checkpoint is one that is archived, signed, and of the tree as the archive has it."""

@@ -40,8 +40,8 @@ class Joining:
         self._report = report
         self._selection = selection
         self._parts: list[PartitionPart] = []
-        self._absent: list[tuple[str, int, int, int]] = []
-        self._erased: set[tuple[str, int]] = set()
+        self._absent: list[tuple[str, int, int, int, str, bytes]] = []
+        self._erased: set[tuple[str, bytes]] = set()
         self.counts: dict[str, int] = {}
         self.peak_bytes = 0
 
@@ -171,8 +171,8 @@ class Joining:
             )
 
     def _explain_absent(self) -> None:
-        for origin, index, partition, entry in self._absent:
-            if (origin, index) not in self._erased:
+        for origin, index, partition, entry, *named in self._absent:
+            if tuple(named) not in self._erased:
                 self._add(
                     Check.VALUE,
                     partition,
@@ -182,9 +182,7 @@ class Joining:
                     origin=origin,
                     index=index,
                 )
-        erased = len(self._absent) - sum(
-            (origin, index) not in self._erased for origin, index, _, _ in self._absent
-        )
+        erased = sum(one[4:] in self._erased for one in self._absent)
         if erased:
             self._report.notes.append(f"{erased:,} values were erased, as entries of the log say")
 

@@ -10,13 +10,13 @@ from govbus.audit.archive.values import unpack_value
 from govbus.audit.evidence.batches import WHOLE_DOCUMENTS_MAX, OpenBatch
 from govbus.audit.evidence.entry_reader import EntryFields, NotCommonError, read_batch, read_entry
 from govbus.audit.evidence.known import Known, OriginState, known_of
-from govbus.audit.evidence.material import Material, Selection, Trust
+from govbus.audit.evidence.material import Material, Selection, Trust, TrustAt
 from govbus.audit.evidence.result import PartitionPart, SourceEdges, Try, UnitResult
 from govbus.audit.evidence.sequence import OriginSequence
 from govbus.audit.evidence.signatures import SignatureCheck, Span, UnknownDirectoryError
 from govbus.audit.report import AuditFinding, Check
 from govbus.document import topics
-from govbus.document.decision import SourcePosition
+from govbus.document.decision import LogEntry, SourcePosition
 from govbus.document.encoding import base64url
 from govbus.document.finding import Outcome
 from govbus.document.record import SALT_BYTES, Record, unframe
@@ -26,6 +26,8 @@ from govbus.message_log.erasure import verify_erasure
 from govbus.routing.decide import record_hash
 from govbus.schemas.core import decode_log_entry
 from govbus.signing.batch import BatchText
+from govbus.signing.jws import DetachedSignature
+from govbus.signing.signature_policy import ProvenSignature
 
 _BATCH_FIELDS: Final = frozenset({"gb-batch", "gb-path"})
 ABSENT_MAX: Final = 100_000
@@ -151,18 +153,17 @@ class LongWay:
         """Check that somebody who may ordered that content was erased; the entry is about no new record."""
         entry = decode_log_entry(material.entry)
         try:
-            verify_erasure(
-                entry,
-                self.signatures.trusted((entry.directory_version, entry.revocations)),
-                self._trust.bus or topics.agency_of_outbox(entry.source.topic),
+            trusted = self.signatures.trusted((entry.directory_version, entry.revocations))
+            order = verify_erasure(
+                entry, trusted, self._trust.bus or topics.agency_of_outbox(entry.source.topic)
             )
-            statement = Statement.from_bytes(entry.statement) if entry.statement is not None else None
+            trusted.require_unrevoked(_proven(entry, trusted), time_ms=order.time_ms)
         except RuleError as err:
             self._find(Check.ERASURE, "an order by the bus or the document's agency", err.message)
             return
         self._result.counts["erasures"] += 1
-        if statement is not None:
-            self._result.erased.add((statement.origin.text, statement.index))
+        if entry.statement is not None:
+            self._result.erased.add((str(entry.source), statement_hash(entry.statement)))
 
     def _check_source(self, fields: EntryFields) -> SourceEdges:
         place = fields.topic, fields.partition
@@ -264,9 +265,9 @@ class LongWay:
         if material.value is None or material.salt is None:
             self._result.counts["values_absent"] += 1
             if len(self._result.absent) < ABSENT_MAX:
-                self._result.absent.append(
-                    (statement.origin.text, statement.index, self._part.partition, self._number)
-                )
+                source = str(read_entry(material.entry).source)
+                place = (statement.origin.text, statement.index, self._part.partition, self._number)
+                self._result.absent.append((*place, source, statement_hash(statement.to_bytes())))
             return
         try:
             _, avro = unframe(material.value)
@@ -415,3 +416,9 @@ class LongWay:
 
     def _find_at(self, check: Check, expected: str, found: str, index: int, entry: int) -> None:  # noqa: ARG002
         self._find(check, expected, found)
+
+
+def _proven(entry: LogEntry, trusted: TrustAt) -> list[ProvenSignature]:
+    """Return the signatures of an order, which hold."""
+    named = [trusted.certificate(DetachedSignature.from_bytes(one).thumbprint) for one in entry.signatures]
+    return [ProvenSignature(one, is_over_batch=False) for one in named if one is not None]

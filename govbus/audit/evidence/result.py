@@ -116,9 +116,9 @@ class UnitResult:
     found: Found = field(default_factory=Found)
     counts: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
-    absent: list[tuple[str, int, int, int]] = field(default_factory=list)
-    """Documents without a value: origin, index, log partition, entry number."""
-    erased: set[tuple[str, int]] = field(default_factory=set)
-    """Origin and index of documents that an entry of the log says were erased."""
+    absent: list[tuple[str, int, int, int, str, bytes]] = field(default_factory=list)
+    """Documents without a value: origin, index, log partition, entry number, outbox record, statement hash."""
+    erased: set[tuple[str, bytes]] = field(default_factory=set)
+    """Outbox record and statement hash of documents that a lawful order says were erased."""
     peak_bytes: int = 0
     """Most memory that the process held."""
