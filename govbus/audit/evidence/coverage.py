@@ -21,7 +21,6 @@ from govbus.message_log.heads import (
     HEADS_KEY,
     TIMESTAMP_KEY,
     TIMESTAMPED_HEADER,
-    TSA_HEADER,
     HeadTree,
     head_origin,
     partition_of_key,
@@ -121,11 +120,11 @@ class Coverage:
         text = headers.get(TIMESTAMPED_HEADER) or b""  # a stranger's header may be null
         if not self._anchors:
             return
-        time_ms = Timestamp.from_response(record.value or b"").verify(text, self._anchors)
+        stamp = Timestamp.from_response(record.value or b"")
+        time_ms = stamp.verify(text, self._anchors)
         checkpoint = Checkpoint.from_text(text.decode("utf-8", "replace"))
         if checkpoint.origin == self._origin and self._is_right(checkpoint):
-            name = (headers.get(TSA_HEADER) or b"a timestamp authority").decode("utf-8", "replace")
-            self._note("timestamp", name, checkpoint.size, time_ms)
+            self._note("timestamp", _authority(stamp), checkpoint.size, time_ms)
 
     def take_larger(self, note: bytes, stamps: Sequence[tuple[str, bytes]], proof: Sequence[bytes]) -> None:
         """Take a head checkpoint of a later size, which a consistency proof leads to from the size of now.
@@ -150,9 +149,9 @@ class Coverage:
             self._note_cosigned(self._policy, opened, size)
         if self._anchors:
             text = Note.from_bytes(note).text.encode("utf-8")
-            for name, der in stamps:
-                time_ms = Timestamp.from_response(der).verify(text, self._anchors)
-                self._note("timestamp", name, size, time_ms)
+            for _, der in stamps:
+                stamp = Timestamp.from_response(der)
+                self._note("timestamp", _authority(stamp), size, stamp.verify(text, self._anchors))
 
     def _note_cosigned(self, policy: Policy, opened: WitnessedCheckpoint, size: int) -> None:
         for name, time_s in opened.cosignatures:
@@ -193,3 +192,8 @@ class Coverage:
     def _at(self, size: int) -> dict[int, int]:
         """Return the sizes of the partitions' logs that a size of the head tree stands for."""
         return dict(zip(self._partitions[:size], self._sizes[:size], strict=True))
+
+
+def _authority(stamp: Timestamp) -> str:
+    """Return who stamped, as its certificate says; the name that the bus gave it is nobody's word."""
+    return stamp.signer.subject.rfc4514_string()
