@@ -1,5 +1,10 @@
-"""One run of all measurements on one embedded broker; prints a table and writes build/bench/report.json."""
+"""One run of all measurements on one embedded broker; prints a table and writes build/bench/report.json.
 
+With batch seals, a stated signature policy, and certificates whose revocation list is on the bus; ``--plain`` leaves
+policy and list out.
+"""
+
+import argparse
 import asyncio
 import json
 import os
@@ -90,9 +95,9 @@ def start_router(bench):
         return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
 
-def measure(bench, console):
+def measure(bench, console, *, with_policies):
     """Return every figure."""
-    asyncio.run(set_up(bench))
+    asyncio.run(set_up(bench, with_policies=with_policies))
     figures = {}
     with console.status("signing the material") as status:
         per_origin = DOCUMENTS // PARTITIONS
@@ -137,7 +142,12 @@ def measure(bench, console):
         figures["rule_cost"] = rule_cost(by_origin[0], reader.current, clock_ms())
         figures["government_rule_cost"] = government_rule_cost(bench.folder / "government", 200, clock_ms())
         figures["router_steps_cpu_us"] = router_steps(
-            by_origin[0], reader.current, bench.signer(BUS), bench.folder, clock_ms()
+            by_origin[0],
+            reader.current,
+            bench.signer(BUS),
+            bench.folder,
+            clock_ms(),
+            revocations=bench.revocations,
         )
     bare, best = figures["bare_producer"]["docs_per_s"], figures["copy_2000_batches"]["docs_per_s"]
     figures["ratios"] = {
@@ -176,18 +186,22 @@ def show(console, figures):
 
 def main():
     """Run everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plain", action="store_true", help="without signature policy and revocation list")
+    with_policies = not parser.parse_args().plain
     console = Console(soft_wrap=True, highlight=False)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     kafka = EmbeddedKafka(FOLDER / "kafka")
     try:
-        figures = measure(Bench(FOLDER, kafka.start(90)), console)
+        figures = measure(Bench(FOLDER, kafka.start(90)), console, with_policies=with_policies)
     finally:
         kafka.stop(20)
     parameters = {
         "documents": DOCUMENTS,
         "body_bytes": 1024,
         "partitions": PARTITIONS,
+        "with_policies": with_policies,
         "cpus": os.cpu_count(),
     }
     report = FOLDER / "report.json"

@@ -23,7 +23,7 @@ from govbus.routing.rules.judge import judge
 from govbus.service.directory.publishing import read_folder
 from govbus.service.document_builder import DocumentBuilder
 from govbus.service.government_directory import write_government_directory
-from govbus.signing.verifier import Verifier
+from govbus.signing.verifier import VerifiedSignatures, Verifier
 
 ROUNDS = 7
 _YEAR_MS = 365 * 86_400_000
@@ -37,7 +37,8 @@ def rule_cost(records, directory, at_ms: int) -> dict[str, float]:
         directory: the version in force.
         at_ms: time of the decisions.
     """
-    return _measured([_of_record(one, directory) for one in records], directory, at_ms)
+    verifier = Verifier(directory, VerifiedSignatures())
+    return _measured([_of_record(one, directory, verifier) for one in records], directory, at_ms)
 
 
 def government_rule_cost(folder: Path, count: int, at_ms: int) -> dict[str, dict[str, float]]:
@@ -93,14 +94,14 @@ def _measured(prepared, directory, at_ms: int) -> dict[str, float]:
     }
 
 
-def _of_record(record, directory):
+def _of_record(record, directory, verifier):
     """Return what `decide` has in its hands when it comes to the rules about a record."""
     envelope = Envelope.from_headers(record.headers)
     statement = Statement.from_bytes(envelope.statement)
     frame_id, avro = unframe(record.value)
     place = find_place(frame_id, envelope, statement, directory)
     value = place.schema.codec.decode(avro)
-    signatures = Verifier(directory).check_signatures(envelope, statement)
+    signatures = verifier.check_signatures(envelope, statement)
     return place, ProvenDocument(envelope.signed, value, avro, signatures, envelope.kind)
 
 

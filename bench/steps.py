@@ -7,13 +7,16 @@ from govbus.document.record import Envelope, Record, unframe
 from govbus.document.statement import Statement
 from govbus.routing.decide import decide, prior_of
 from govbus.routing.history import MemoryHistory
+from govbus.routing.trust.status import NOTHING_KNOWN, RevocationState
 from govbus.service.router.batch import BatchRouter
 from govbus.service.router.state import PartitionHistory, RouterState
 from govbus.signing.verifier import VerifiedSignatures, Verifier, check_headers, check_value
 from govbus.transport.base import TopicPartition
 
 
-def router_steps(records, directory, signer, folder: Path, at_ms: int) -> dict[str, float]:
+def router_steps(
+    records, directory, signer, folder: Path, at_ms: int, *, revocations: RevocationState = NOTHING_KNOWN
+) -> dict[str, float]:
     """Return CPU microseconds a document by step, for records of one origin in index order."""
     taken = [
         Record(one.topic, 0, place, at_ms, one.key, one.value, one.headers)
@@ -43,7 +46,7 @@ def router_steps(records, directory, signer, folder: Path, at_ms: int) -> dict[s
 
     def decide_all():
         for one in taken:
-            decision = decide(one, directory, history, at_ms=at_ms, verified=again)
+            decision = decide(one, directory, history, at_ms=at_ms, verified=again, revocations=revocations)
             prior = prior_of(decision, time_ms=at_ms, receipt_first=0)
             if prior is not None and decision.statement is not None:
                 history.remember(decision.statement.origin, prior)
@@ -61,7 +64,7 @@ def router_steps(records, directory, signer, folder: Path, at_ms: int) -> dict[s
     batches = measure(
         "route: decide, log entry, delivery, receipt",
         lambda: [
-            router.route(taken[start : start + 2000], directory, at_ms=at_ms)
+            router.route(taken[start : start + 2000], directory, at_ms=at_ms, revocations=revocations)
             for start in range(0, len(taken), 2000)
         ],
     )
