@@ -8,7 +8,7 @@ import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "auditing" / "threat-model.md"
 TABLES = {
-    "Outsiders": ("test_outsiders.py",),
+    "Outsiders": ("test_outsiders.py", "test_real_router.py"),
     "A colluding operator": ("test_operator.py", "test_operator_archive.py"),
 }
 HONEST = re.compile(r"test_(honest|the_genuine|signing_again_without)")
