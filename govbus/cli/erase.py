@@ -10,6 +10,7 @@ import typer
 from govbus.cli.key_options import PasswordFileOption
 
 if TYPE_CHECKING:
+    from govbus.document.record import Record
     from govbus.service.erasure.erasing import ErasureReport
     from govbus.signing.signer import Signer
 
@@ -33,6 +34,9 @@ def erase(
         str, typer.Option(help="Private key of the bus or of the document's agency: PEM file or pkcs11: URI.")
     ],
     certificate: Annotated[Path, typer.Option(help="Its certificate (PEM).", dir_okay=False)],
+    agency: Annotated[
+        str | None, typer.Option(help="Whose document, where several agencies have one of this id.")
+    ] = None,
     password_file: PasswordFileOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -51,14 +55,19 @@ def erase(
     signer = open_signer(key, certificate, kid="erasure", secret=secret_from_file(password_file))
     if not yes:
         typer.confirm(f"Erase the content of document {document_id} for good?", abort=True)
-    report = asyncio.run(_erase(document_id, authority, directory_authority, archive, signer))
+    report = asyncio.run(_erase(document_id, authority, directory_authority, archive, signer, agency))
     typer.echo(_json(report) if as_json else _text(report))
     if not report.is_complete:
         raise typer.Exit(EXIT_PENDING)
 
 
 async def _erase(
-    document_id: str, authority: str, directory_authority: Path, archives: list[Path], signer: Signer
+    document_id: str,
+    authority: str,
+    directory_authority: Path,
+    archives: list[Path],
+    signer: Signer,
+    agency: str | None,
 ) -> ErasureReport:
     from govbus.audit.archive.reader import Archive
     from govbus.document import topics
@@ -66,6 +75,7 @@ async def _erase(
     from govbus.service.directory.publishing import read_certificates, read_directory
     from govbus.service.erasure.erasing import Erasure, erase
     from govbus.service.processes import clock_ms
+    from govbus.service.replay.sources import revocations_of
     from govbus.service.scanning import scan
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings
@@ -75,11 +85,10 @@ async def _erase(
     reader = await read_directory(transport, read_certificates(directory_authority))
     if reader.current is None:
         raise MissingPartError("no directory has been published under this authority")
-    count = 0
+    records: list[Record] = []
     if topics.REVOCATIONS in await partition_counts(transport):
-        async for _ in scan(transport, [topics.REVOCATIONS]):
-            count += 1
-    erasure = Erasure(document_id, authority, [signer], reader.current, count)
+        records = [one async for one in scan(transport, [topics.REVOCATIONS])]
+    erasure = Erasure(document_id, authority, [signer], reader.current, revocations_of(records), agency)
     return await erase(transport, [Archive(folder) for folder in archives], erasure, clock_ms=clock_ms)
 
 

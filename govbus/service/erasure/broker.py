@@ -23,6 +23,7 @@ async def remove_records(
     places: Iterable[SourcePosition],
     *,
     archived: Mapping[tuple[str, int], int],
+    readers: Mapping[str, int],
 ) -> list[Place]:
     """Delete records, where that may be, and say of each place how it stands.
 
@@ -30,6 +31,7 @@ async def remove_records(
         transport: the broker.
         places: of the records.
         archived: last offset that is in the archive, by topic and partition, of outboxes.
+        readers: how many agencies read a publication topic; one where it is not said.
 
     Raises:
         TransportError: if the broker fails.
@@ -41,7 +43,7 @@ async def remove_records(
         before: dict[TopicPartition, int] = {}
         result: list[Place] = []
         for place in sorted(places):
-            reason = _reason_to_wait(place, committed, archived)
+            reason = _reason_to_wait(place, committed, archived, readers)
             if reason:
                 result.append(Place(str(place), State.PENDING, reason))
                 continue
@@ -58,18 +60,21 @@ def _reason_to_wait(
     place: SourcePosition,
     committed: Mapping[str, Mapping[TopicPartition, int]],
     archived: Mapping[tuple[str, int], int],
+    expected: Mapping[str, int],
 ) -> str:
     """Return what must happen first; empty where nothing must."""
     partition = TopicPartition(place.topic, place.partition)
+    readers = {name: offsets[partition] for name, offsets in committed.items() if partition in offsets}
     if place.topic.startswith(topics.OUT_PREFIX):
         last = archived.get((place.topic, place.partition), OFFSET_NONE)
         if last < place.offset:
             return f"the archive holds this outbox until offset {last} only: run `govbus archive write` first"
     elif place.topic == topics.QUARANTINE:
         return ""  # the same record lies in the outbox and in the archive; nobody consumes the quarantine
-    readers = {name: offsets[partition] for name, offsets in committed.items() if partition in offsets}
-    if not readers:
+    elif not readers:
         return "nobody has read this partition yet"
+    elif len(readers) < expected.get(place.topic, 1):
+        return f"read by {len(readers)} consumer groups so far, {expected[place.topic]} agencies may read it"
     behind = sorted(name for name, offset in readers.items() if offset <= place.offset)
     if behind:
         return f"not read yet by {', '.join(behind)[:200]}"

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 
 from govbus.audit.archive.erasing import erase_values, segment_of
 from govbus.audit.archive.reader import Archive, Segment
+from govbus.audit.archive.staging import ArchiveLock
+from govbus.audit.erasures import require_lawful
 from govbus.document import topics
 from govbus.document.decision import LogEntry
 from govbus.document.statement import Statement
 from govbus.errors import ConfigError, MissingPartError
-from govbus.message_log.erasure import erasure_entry, order_for, verify_erasure
-from govbus.routing.directory.model import Directory
+from govbus.message_log.erasure import erasure_entry, order_for
+from govbus.routing.directory.model import Delivery, Directory, TrafficMode
+from govbus.routing.trust.status import RevocationRecords
 from govbus.schemas.core import encode_log_entry
 from govbus.service.erasure.broker import remove_records
 from govbus.service.erasure.places import (
@@ -43,8 +46,10 @@ class Erasure:
     """Of the bus, or of the document's agency."""
     directory: Directory
     """The newest version; the signers' certificates must be in it."""
-    revocations: int
+    revocations: RevocationRecords
     """Records of ``govbus.revocations`` so far."""
+    agency: str | None = None
+    """Whose document; needed where several agencies have one of this id."""
 
 
 @dataclass(slots=True)
@@ -74,7 +79,8 @@ async def erase(
         clock_ms: milliseconds since 1970.
 
     Raises:
-        ConfigError: if no archive is named, or the order is not one that the directory lets the signers give.
+        ConfigError: if no archive is named, an archive is being written, or several agencies have such a document.
+        UntrustedKeyError: if the order is not one that the directory lets the signers give.
         MissingPartError: if there is no such document, or an archive does not have it yet.
         TransportError: if the broker fails; run again, it goes on.
     """
@@ -82,15 +88,18 @@ async def erase(
         raise ConfigError(
             "erasing needs the archive, which keeps the proof", remedy="name it with --archive FOLDER"
         )
-    decisions = await decisions_about(transport, erasure.document_id)
+    found = await decisions_about(transport, erasure.document_id)
+    decisions = found.only_of(erasure.agency)
     segments = [(archive, _segments(archive, decisions)) for archive in archives]
     report = ErasureReport(erasure.document_id)
     report.facts = await _log_facts(transport, decisions, erasure, clock_ms())
     for archive, by_segment in segments:
-        report.places += _erase_archive(archive, by_segment)
+        with ArchiveLock(archive.folder):  # a writer or an import could bring the old file back
+            report.places += _erase_archive(archive, by_segment)
     kept = [*await kept_sources(transport, decisions), *await copies_of(transport, decisions)]
     archived = _archived_until(archives)
-    report.places += await remove_records(transport, kept, archived=archived)
+    readers = _readers_of(erasure.directory)
+    report.places += await remove_records(transport, kept, archived=archived, readers=readers)
     gone = {one.entry.source for one in decisions.decided} - set(kept)
     report.places += [Place(str(source), State.ABSENT) for source in sorted(gone)]
     return report
@@ -128,11 +137,10 @@ async def _log_facts(
             decided.entry,
             erasure.signers,
             directory_version=erasure.directory.version,
-            revocations=erasure.revocations,
+            revocations=erasure.revocations.count,
         )
-        verify_erasure(
-            entry, erasure.directory, bus
-        )  # what an auditor would refuse must not get into the log
+        # What an auditor would refuse must not get into the log.
+        require_lawful(entry, erasure.directory, erasure.revocations)
         facts.append(entry)
         records.append(_record(decided, entry, at_ms))
     if records:
@@ -165,6 +173,19 @@ def _erase_archive(archive: Archive, by_segment: list[tuple[Segment, list[Decide
         state = State.ERASED if count else State.ABSENT
         places.append(Place(f"{archive.folder.name}/segments/{segment.manifest.segment:08}/values", state))
     return places
+
+
+def _readers_of(directory: Directory) -> dict[str, int]:
+    """Return how many agencies read each publication topic, by its name: each has a consumer group of its own."""
+    agencies: dict[str, set[str]] = {}
+    for one in directory.agreements.values():
+        package = directory.package(one.package.text)
+        if package is not None and package.delivery is Delivery.PUBLISH:
+            for is_test in (False, True):
+                name = topics.publication(one.package, is_test=is_test)
+                if (one.mode is TrafficMode.TEST) is is_test:
+                    agencies.setdefault(name, set()).update(agency.text for agency in one.consumers)
+    return {name: len(found) for name, found in agencies.items()}
 
 
 def _archived_until(archives: Sequence[Archive]) -> dict[tuple[str, int], int]:

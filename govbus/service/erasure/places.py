@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from govbus.document import topics
 from govbus.document.decision import LogEntry, SourcePosition
 from govbus.document.finding import Outcome
-from govbus.document.record import STATEMENT, Record
-from govbus.errors import MissingPartError, RuleError
+from govbus.document.record import ROUTE, STATEMENT, Record
+from govbus.errors import ConfigError, MissingPartError, RuleError
 from govbus.schemas.core import decode_log_entry
 from govbus.service.scanning import record_at, scan
 from govbus.transport.base import Transport, partition_counts
@@ -62,6 +61,40 @@ class Decisions:
         if any(one.entry.decision is Outcome.QUARANTINED for one in self.decided):
             names.add(topics.QUARANTINE)
         return names
+
+    def only_of(self, agency: str | None) -> Decisions:
+        """Return what is about one agency's document: an id is unique among the documents of one sender only.
+
+        Args:
+            agency: whose; None where it must be one agency's alone.
+
+        Raises:
+            ConfigError: if none is named and there are several.
+            MissingPartError: if the agency has no such document.
+        """
+        senders = {one.entry.source.topic.removeprefix(topics.OUT_PREFIX) for one in self.decided}
+        if agency is None and len(senders) > 1:
+            raise ConfigError(
+                f"documents of {', '.join(sorted(senders))[:300]} have the id {self.document_id}",
+                remedy="say whose is meant with --agency",
+            )
+        if agency is not None and agency not in senders:
+            raise MissingPartError(
+                f"the message log has no decision about document {self.document_id} of {agency}"
+            )
+        if agency is None:
+            return self
+        topic = topics.OUT_PREFIX + agency
+        return Decisions(
+            self.document_id,
+            [one for one in self.decided if one.entry.source.topic == topic],
+            {source: entry for source, entry in self.erased.items() if source.topic == topic},
+        )
+
+    @property
+    def sources(self) -> set[bytes]:
+        """How the router names the decisions in the copies that it makes."""
+        return {f"decision={one.entry.source}".encode() for one in self.decided}
 
     @property
     def statements(self) -> set[bytes]:
@@ -115,12 +148,16 @@ async def copies_of(transport: Transport, decisions: Decisions) -> list[SourcePo
     return [
         SourcePosition(record.topic, record.partition, record.offset)
         async for record in scan(transport, names)
-        if _is_copy(record, decisions.statements)
+        if _is_copy(record, decisions)
     ]
 
 
-def _is_copy(record: Record, statements: Iterable[bytes]) -> bool:
-    return any(name == STATEMENT and value in statements for name, value in record.headers)
+def _is_copy(record: Record, decisions: Decisions) -> bool:
+    """Return whether a record holds the document: by its statement, or by what the router added to it last."""
+    routes = [value for name, value in record.headers if name == ROUTE]
+    if routes and routes[-1].partition(b" ")[0] in decisions.sources:
+        return True
+    return any(name == STATEMENT and value in decisions.statements for name, value in record.headers)
 
 
 async def kept_sources(transport: Transport, decisions: Decisions) -> list[SourcePosition]:
