@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 from govbus.errors import LogIntegrityError, MissingPartError
 from govbus.message_log.tiles import parse_path
+
+_NO_PLAIN_FILE = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
 
 
 class FolderTiles:
@@ -29,10 +33,16 @@ class FolderTiles:
             MissingPartError: if it is not there.
         """
         parse_path(path)
+        target = self.folder / path
         try:
-            return (self.folder / path).read_bytes()
+            with open(target, "rb", opener=_opened_plainly) as file:
+                return file.read()
         except (FileNotFoundError, NotADirectoryError) as err:
-            raise MissingPartError(f"{self.folder / path} is not there") from err
+            raise MissingPartError(f"{target} is not there") from err
+        except OSError as err:
+            if err.errno in _NO_PLAIN_FILE:
+                raise MissingPartError(f"{target} is no file, or a link to one") from err
+            raise
 
     def write(self, path: str, octets: bytes) -> bool:
         """Write one part, unless it is there with the same bytes.
@@ -56,6 +66,15 @@ class FolderTiles:
                 remedy="keep both and find out who changed the log or the folder",
             )
         return False
+
+
+def _opened_plainly(path: str, flags: int) -> int:
+    """Open a file, but no link, pipe or device: a folder from elsewhere must not lead out of itself, or never end."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, "not a plain file", path)
+    return descriptor
 
 
 def write_whole(target: Path, octets: bytes, *, is_durable: bool = True) -> None:

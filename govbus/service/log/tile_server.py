@@ -18,6 +18,7 @@ from govbus.audit.archive.tile_folder import FolderTiles
 from govbus.document.ids import AgencyId
 from govbus.errors import ConfigError, LogIntegrityError, MissingPartError
 from govbus.message_log.tiles import parse_path
+from govbus.service.http_bounds import ConnectionBounds
 from govbus.service.log.tiles import CHECKPOINT
 from govbus.service.witness.server import HttpPlace
 
@@ -94,7 +95,8 @@ async def serving_tiles(bus: AgencyId, folder: Path, place: HttpPlace) -> AsyncI
     Raises:
         ConfigError: if the socket cannot be used.
     """
-    application = web.Application()
+    bounds = ConnectionBounds()
+    application = web.Application(middlewares=[bounds.middleware])
     application.add_routes(TileApi(bus, folder).routes())
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
@@ -104,7 +106,8 @@ async def serving_tiles(bus: AgencyId, folder: Path, place: HttpPlace) -> AsyncI
         except OSError as err:
             raise ConfigError(f"cannot listen on {place.host} port {place.port}: {err.strerror}") from err
         host = f"[{place.host}]" if ":" in place.host else place.host
-        yield f"http://{host}:{runner.addresses[0][1]}"
+        async with bounds.watching(runner):
+            yield f"http://{host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

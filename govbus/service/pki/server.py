@@ -18,6 +18,7 @@ from aiohttp import web
 from cryptography import x509
 
 from govbus.errors import ConfigError
+from govbus.service.http_bounds import ConnectionBounds
 from govbus.service.keys.opening import read_octets
 from govbus.service.pki.folder import CRL, AuthorityFolder
 from govbus.signing.status_building import OCSP_REQUEST_BYTES_MAX
@@ -46,10 +47,14 @@ class StatusServer:
         for folder in folders:
             folder.responder()
         self._clock_ms = clock_ms
+        self.bounds = ConnectionBounds()
+        """On connections; to be watched while the application is served."""
 
     def application(self) -> web.Application:
         """Return the HTTP application."""
-        application = web.Application(client_max_size=OCSP_REQUEST_BYTES_MAX)
+        application = web.Application(
+            client_max_size=OCSP_REQUEST_BYTES_MAX, middlewares=[self.bounds.middleware]
+        )
         application.add_routes(
             [
                 web.get("/{name}/ca.crl", self._crl),
@@ -134,6 +139,7 @@ async def serving(
             raise ConfigError(f"cannot listen on {host}:{port}: {err.strerror}") from err
         bound = runner.addresses[0][1]
         logger.info("certificate status served", host=host, port=bound)
-        yield f"http://{host}:{bound}"
+        async with server.bounds.watching(runner):
+            yield f"http://{host}:{bound}"
     finally:
         await runner.cleanup()

@@ -29,6 +29,7 @@ from govbus.message_log.witness import (
     Received,
     Witness,
 )
+from govbus.service.http_bounds import ConnectionBounds
 from govbus.service.witness.keys import WitnessKeys
 from govbus.service.witness.store import WitnessStore
 
@@ -195,7 +196,10 @@ async def running_witness(
     for origin, latest in store.all_latest().items():
         export_latest(origin, latest)
     with ThreadPoolExecutor(1, thread_name_prefix="witness") as thread:
-        application = web.Application(client_max_size=REQUEST_BYTES_MAX, middlewares=[_guard])
+        bounds = ConnectionBounds()
+        application = web.Application(
+            client_max_size=REQUEST_BYTES_MAX, middlewares=[bounds.middleware, _guard]
+        )
         application.add_routes(WitnessApi(witness, store, thread, clock_ms=clock_ms).routes())
         runner = web.AppRunner(
             application,
@@ -205,7 +209,9 @@ async def running_witness(
         )
         await runner.setup()
         try:
-            yield await _listen(runner, place)
+            url = await _listen(runner, place)
+            async with bounds.watching(runner):
+                yield url
         finally:
             await runner.cleanup()
 
