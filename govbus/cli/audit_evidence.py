@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from govbus.audit.bundle.assemble import LoggedEntry
     from govbus.audit.bundle.contents import TrustPart
+    from govbus.document.ids import AgencyId
     from govbus.message_log.policy import Policy
     from govbus.service.evidence.bus import Evidences, Progress
+    from govbus.transport.base import Transport
+
+Found = TypeVar("Found")
 
 DocumentArgument = Annotated[str, typer.Argument(help="The document's id (ce_id).")]
 AuthorityOption = Annotated[
@@ -21,6 +27,9 @@ LogKeysOption = Annotated[
 ]
 ArchiveOption = Annotated[
     Path | None, typer.Option(help="Search this archive instead of the bus.", file_okay=False)
+]
+AgencyOption = Annotated[
+    str | None, typer.Option(help="Whose document, where several agencies have one of this id.")
 ]
 PolicyOption = Annotated[
     Path | None, typer.Option(help="Witnesses and their quorum (C2SP tlog-policy).", dir_okay=False)
@@ -39,6 +48,7 @@ def prove(
     log_keys: LogKeysOption,
     archive: ArchiveOption = None,
     policy: PolicyOption = None,
+    agency: AgencyOption = None,
     output: Annotated[Path, typer.Option(help="Folder to write into.", file_okay=False)] = Path(),
 ) -> None:
     """Write the proofs that a document's decision stands in the log.
@@ -46,8 +56,7 @@ def prove(
     Three files: ID.entry (the log entry), ID.tlog-proof (its place under a checkpoint of its log partition) and
     ID.heads.tlog-proof (that checkpoint's place under a head that witnesses cosigned), C2SP tlog-proof both.
     """
-    found, _ = _search(document_id, authority, log_keys, archive, policy)
-    logged = found.logged
+    logged = _run(_Search(document_id, agency, authority, log_keys, archive, policy), _logged)
     output.mkdir(parents=True, exist_ok=True)
     files = {f"{document_id}.entry": logged.value, f"{document_id}.tlog-proof": logged.proof.encode("utf-8")}
     if logged.head_proof is not None:
@@ -65,6 +74,7 @@ def export(
     log_keys: LogKeysOption,
     archive: ArchiveOption = None,
     policy: PolicyOption = None,
+    agency: AgencyOption = None,
     tsa_ca: TsaOption = None,
     output: Annotated[
         Path | None, typer.Option(help="File to write. Default: ID.evidence.zip here.", dir_okay=False)
@@ -77,7 +87,7 @@ def export(
     from govbus.audit.bundle.assemble import assemble
     from govbus.audit.bundle.zip_file import bundle_files, pack
 
-    found, bus = _search(document_id, authority, log_keys, archive, policy)
+    found, bus = _run(_Search(document_id, agency, authority, log_keys, archive, policy), _everything)
     trust = _trust(authority, log_keys, policy, tsa_ca or [])
     evidence = assemble(
         found.logged, found.parts, found.directory, bus=bus, trust=trust, revocations=found.revocations
@@ -87,40 +97,97 @@ def export(
     typer.echo(f"wrote {path}: check it with `govbus verify {path}`, or unpack it and run `sh verify.sh`")
 
 
-def _search(
-    document_id: str, authority: Path, log_keys: Path, archive: Path | None, policy: Path | None
-) -> tuple[Evidences, str]:
-    """Return what there is about a document, and the id of the bus."""
+class _Search(NamedTuple):
+    """What is searched, and where."""
+
+    document_id: str
+    agency: str | None
+    authority: Path
+    log_keys: Path
+    archive: Path | None
+    policy: Path | None
+
+
+def _run(search: _Search, find: Callable[[_Search, Progress], Coroutine[Any, Any, Found]]) -> Found:
+    """Return what a search finds, and show how far it is."""
     import asyncio
 
     from rich.console import Console
 
-    from govbus.cli.public_keys import read_public_keys
-
-    keys = read_public_keys(log_keys)
-    parsed = _policy(policy)
     with Console(stderr=True).status("searching") as status:
 
         def progress(what: str, done: int) -> None:
             status.update(f"searching the {what}: {done:,}")
 
-        if archive is not None:
-            from govbus.audit.archive.reader import Archive
-            from govbus.service.evidence.archive import search_archive
-
-            folder = Archive(archive)
-            found = search_archive(folder, document_id, keys=keys, policy=parsed, progress=progress)
-            return found, folder.segment(folder.numbers[-1]).manifest.bus.text
-        return asyncio.run(_search_bus(document_id, authority, log_keys, parsed, progress))
+        return asyncio.run(find(search, progress))
 
 
-async def _search_bus(
-    document_id: str, authority: Path, log_keys: Path, policy: Policy | None, progress: Progress
-) -> tuple[Evidences, str]:
+async def _everything(search: _Search, progress: Progress) -> tuple[Evidences, str]:
+    """Return what there is about a document, and the id of the bus."""
+    from govbus.audit.archive.reader import Archive
+    from govbus.cli.public_keys import read_public_keys
+    from govbus.service.evidence.archive import search_archive
+    from govbus.service.evidence.bus import search_bus
+
+    keys, policy = read_public_keys(search.log_keys), _policy(search.policy)
+    if search.archive is not None:
+        folder = Archive(search.archive)
+        found = search_archive(
+            folder, search.document_id, keys=keys, policy=policy, agency=search.agency, progress=progress
+        )
+        return found, folder.segment(folder.numbers[-1]).manifest.bus.text
+    transport, bus = await _bus(search.authority)
+    found = await search_bus(
+        transport,
+        search.document_id,
+        bus=bus,
+        keys=keys,
+        policy=policy,
+        agency=search.agency,
+        progress=progress,
+    )
+    return found, bus.text
+
+
+async def _logged(search: _Search, progress: Progress) -> LoggedEntry:
+    """Return the log entry about a document with its proofs; the document itself may be gone."""
+    from govbus.audit.archive.reader import Archive
     from govbus.cli.public_keys import read_public_keys
     from govbus.errors import MissingPartError
+    from govbus.service.evidence.archive import search_archived_log
+    from govbus.service.evidence.bus import search_log
+
+    keys, policy = read_public_keys(search.log_keys), _policy(search.policy)
+    if search.archive is None:
+        transport, bus = await _bus(search.authority)
+        return await search_log(
+            transport,
+            search.document_id,
+            bus=bus,
+            keys=keys,
+            policy=policy,
+            agency=search.agency,
+            progress=progress,
+        )
+    folder = Archive(search.archive)
+    last = folder.last()
+    if last is None:
+        raise MissingPartError(f"{folder.folder} holds no segment of an archive")
+    return search_archived_log(
+        folder,
+        search.document_id,
+        bus=last.manifest.bus,
+        keys=keys,
+        policy=policy,
+        agency=search.agency,
+        progress=progress,
+    )[0]
+
+
+async def _bus(authority: Path) -> tuple[Transport, AgencyId]:
+    """Return the broker, and whose bus it is by the directory that the authority signed."""
+    from govbus.errors import MissingPartError
     from govbus.service.directory.publishing import read_certificates, read_directory
-    from govbus.service.evidence.bus import search_bus
     from govbus.service.wiring import transport_of
     from govbus.settings import Settings
 
@@ -128,10 +195,7 @@ async def _search_bus(
     reader = await read_directory(transport, read_certificates(authority))
     if reader.current is None:
         raise MissingPartError("no directory has been published under this authority")
-    bus = reader.current.bus
-    keys = read_public_keys(log_keys)
-    found = await search_bus(transport, document_id, bus=bus, keys=keys, policy=policy, progress=progress)
-    return found, bus.text
+    return transport, reader.current.bus
 
 
 def _policy(path: Path | None) -> Policy | None:

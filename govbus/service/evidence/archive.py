@@ -25,6 +25,7 @@ def search_archive(
     *,
     keys: LogPublicKeys,
     policy: Policy | None,
+    agency: str | None = None,
     progress: Progress = lambda _what, _done: None,
 ) -> Evidences:
     """Find the decision about a document and everything that proves it.
@@ -34,6 +35,7 @@ def search_archive(
         document_id: ``ce_id``.
         keys: public keys of the log.
         policy: a head that its witnesses cosigned is preferred.
+        agency: whose document, where several have one of this id.
         progress: told what is read.
 
     Raises:
@@ -44,7 +46,9 @@ def search_archive(
     if last is None:
         raise MissingPartError(f"{archive.folder} holds no segment of an archive")
     bus = last.manifest.bus
-    logged = search_archived_log(archive, document_id, bus=bus, keys=keys, policy=policy, progress=progress)
+    logged = search_archived_log(
+        archive, document_id, bus=bus, keys=keys, policy=policy, agency=agency, progress=progress
+    )
     found = logged[1]
     directory = DirectoryRecords(archive.records("directory"))
     revocations = [record.value for record in archive.records("revocations") if record.value]
@@ -63,10 +67,11 @@ def search_archived_log(
     bus: AgencyId,
     keys: LogPublicKeys,
     policy: Policy | None,
+    agency: str | None = None,
     progress: Progress = lambda _what, _done: None,
 ) -> tuple[LoggedEntry, ArchivedEntry]:
     """Return the decision about a document with its proofs, and its place; arguments and errors as above."""
-    search = EntrySearch[ArchivedEntry](document_id)
+    search = EntrySearch[ArchivedEntry](document_id, agency)
     done = 0
     for segment in archive.segments():
         for one in segment:

@@ -11,7 +11,7 @@ from govbus.document import topics
 from govbus.document.decision import LogEntry
 from govbus.document.finding import Outcome
 from govbus.document.ids import AgencyId
-from govbus.errors import MissingPartError, RuleError
+from govbus.errors import ConfigError, MissingPartError, RuleError
 from govbus.message_log.keys import LogPublicKeys
 from govbus.message_log.policy import Policy
 from govbus.message_log.proof import TlogProof
@@ -48,6 +48,8 @@ class EntrySearch(Generic[Place]):
     """The entries about one document, among all of a log."""
 
     document_id: str
+    agency: str | None = None
+    """Whose; an id is unique among the documents of one sender only."""
     found: list[FoundEntry[Place]] = field(default_factory=list)
 
     def look(self, partition: int, index: int, value: bytes, place: Place) -> None:
@@ -58,6 +60,8 @@ class EntrySearch(Generic[Place]):
             entry = decode_log_entry(value)
         except RuleError:
             return
+        if self.agency is not None and entry.source.topic != topics.OUT_PREFIX + self.agency:
+            return
         if entry.document_id == self.document_id:
             self.found.append(FoundEntry(partition, index, entry, value, place))
 
@@ -66,7 +70,14 @@ class EntrySearch(Generic[Place]):
 
         Raises:
             MissingPartError: if no decision about the document is in the log.
+            ConfigError: if several agencies have documents of this id, and none is named.
         """
+        senders = {one.entry.source.topic.removeprefix(topics.OUT_PREFIX) for one in self.found}
+        if len(senders) > 1:
+            raise ConfigError(
+                f"documents of {', '.join(sorted(senders))[:300]} have the id {self.document_id}",
+                remedy="say whose is meant with --agency",
+            )
         for outcome in _PREFERENCE:
             of_outcome = [one for one in self.found if one.entry.decision is outcome]
             if of_outcome:
@@ -128,6 +139,7 @@ async def search_bus(
     bus: AgencyId,
     keys: LogPublicKeys,
     policy: Policy | None,
+    agency: str | None = None,
     progress: Progress = lambda _what, _done: None,
 ) -> Evidences:
     """Find the decision about a document and everything that proves it.
@@ -138,19 +150,22 @@ async def search_bus(
         bus: whose log it is.
         keys: public keys of the log.
         policy: a head that its witnesses cosigned is preferred.
+        agency: whose document, where several have one of this id.
         progress: told what is read.
 
     Raises:
         MissingPartError: if the document, its record, or a checkpoint over it is not there.
         TransportError: if the broker fails.
     """
-    logged = await search_log(transport, document_id, bus=bus, keys=keys, policy=policy, progress=progress)
+    logged = await search_log(
+        transport, document_id, bus=bus, keys=keys, policy=policy, agency=agency, progress=progress
+    )
     entry = logged.entry
     record = await record_at(transport, *entry.source)
     if record is None:
         raise MissingPartError(
-            f"the outbox record {entry.source} is no longer on the bus",
-            remedy="take the evidence from the archive",
+            f"the outbox record {entry.source} is no longer on the bus; only its log entry can be proven from there",
+            remedy="take the bundle from the archive with --archive, or the proof alone with: govbus audit prove",
         )
     directory = DirectoryRecords()
     async for one in scan(transport, [topics.DIRECTORY]):
@@ -170,10 +185,11 @@ async def search_log(
     bus: AgencyId,
     keys: LogPublicKeys,
     policy: Policy | None,
+    agency: str | None = None,
     progress: Progress = lambda _what, _done: None,
 ) -> LoggedEntry:
     """Find the decision about a document with its proofs; arguments and errors as for `search_bus`."""
-    search, hashes = EntrySearch[None](document_id), LeafHashes()
+    search, hashes = EntrySearch[None](document_id, agency), LeafHashes()
     done = 0
     async for record in scan(transport, [topics.MESSAGE_LOG]):
         value = record.value or b""
