@@ -69,12 +69,21 @@ DataOption = Annotated[
 
 
 @app.command()
-def vkeys(folder: KeysArgument, bus: BusOption) -> None:
+def vkeys(
+    folder: KeysArgument,
+    bus: BusOption,
+    partition: Annotated[
+        int | None, typer.Option(help="Of this partition of the log, which no witness sees.", min=0)
+    ] = None,
+) -> None:
     """Print the lines by which witnesses and verifiers know the log of heads (C2SP tlog-policy)."""
     from govbus.document.ids import AgencyId
     from govbus.message_log.heads import head_origin
+    from govbus.message_log.keys import log_origin
 
-    for verifier in _public_keys(folder).verifiers(head_origin(AgencyId.from_text(bus))):
+    owner = AgencyId.from_text(bus)
+    origin = head_origin(owner) if partition is None else log_origin(owner, partition)
+    for verifier in _public_keys(folder).verifiers(origin):
         typer.echo(f"log {verifier.to_vkey()}")
 
 
