@@ -88,28 +88,52 @@ def verify(
     authority: AuthorityOption,
     log_keys: LogKeysOption,
     segment: Annotated[str, typer.Option(help="Only these segments: 7, or 3..9.")] = "",
+    tsa_ca: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--tsa-ca",
+            help="Root certificates (PEM) of timestamp authorities, past ones too; may be repeated.",
+            dir_okay=False,
+        ),
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="C2SP tlog-policy with the witnesses that count.", dir_okay=False)
+    ] = None,
     processes: ProcessesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check every file, hash, tree, chain and value of an archive; no bus is needed.
 
+    With --policy and --tsa-ca also who but the operator vouches for each segment, and until when.
+
     Exit code 0: the archive is whole; 1: it is not, and every difference is named; 2: it could not be checked.
     """
+    from govbus.audit.archive.reader import Archive
     from govbus.audit.archive.verify import verify_archive
+    from govbus.cli.audit_options import read_anchors
     from govbus.cli.public_keys import read_public_keys
     from govbus.errors import GovbusError
+    from govbus.message_log.policy import Policy
+    from govbus.service.archive.checking import check_evidence
     from govbus.service.directory.publishing import read_certificates
+    from govbus.service.processes import clock_ms
 
     try:
+        keys = read_public_keys(log_keys)
+        anchors = [one for path in tsa_ca or () for one in read_anchors(path)]
+        witnesses = Policy.from_bytes(policy.read_bytes()) if policy is not None else None
         with _progress("segments verified") as progress:
             report = verify_archive(
                 folder,
-                keys=read_public_keys(log_keys),
+                keys=keys,
                 authority=read_certificates(authority),
                 segments=_range(segment),
                 processes=processes,
                 progress=progress,
             )
+        check_evidence(
+            Archive(folder), report, keys=keys, policy=witnesses, anchors=anchors, at_ms=clock_ms()
+        )
     except (GovbusError, OSError) as err:
         raise _not_done(err) from err
     _print(report, as_json=as_json)

@@ -17,7 +17,8 @@ from govbus.signing.jws import DetachedSignature
 
 HEADERS_REMEMBERED_MAX = 10_000
 _PEM = "-----BEGIN CERTIFICATE-----"
-_LEVELS_MAX = 8
+_LEVELS_MAX = 10
+"""A certificate, eight between it and an anchor, and the anchor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,33 @@ class _Known:
     issuer: bytes
 
 
+class NamedCertificates:
+    """The certificates that signatures name, by thumbprint."""
+
+    def __init__(self) -> None:
+        self.thumbprints: set[str] = set()
+        self._seen: set[bytes] = set()
+        """Protected headers of signatures: those of one key and second are alike."""
+
+    def use(self, signatures: Iterable[bytes]) -> None:
+        """Take note of the certificates that signatures name."""
+        for signature in signatures:
+            protected = signature.partition(b".")[0]
+            if protected not in self._seen:
+                if len(self._seen) >= HEADERS_REMEMBERED_MAX:
+                    self._seen.clear()
+                self._seen.add(protected)
+                thumbprint = _thumbprint(signature)
+                if thumbprint is not None:
+                    self.thumbprints.add(thumbprint)
+
+
 class CertificatePool:
     """Every certificate that any version of the directory has named, by thumbprint."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
-        self._used: set[str] = set()
-        self._seen: set[bytes] = set()
-        """Protected headers of signatures: those of one key and second are alike."""
+        self._used = NamedCertificates()
 
     def take_directory(self, values: Iterable[bytes | None]) -> None:
         """Take the certificates in records of the directory, whoever wrote them."""
@@ -48,20 +68,20 @@ class CertificatePool:
 
     def use(self, signatures: Iterable[bytes]) -> None:
         """Take note of the certificates that signatures name."""
-        for signature in signatures:
-            protected = signature.partition(b".")[0]
-            if protected not in self._seen:
-                if len(self._seen) >= HEADERS_REMEMBERED_MAX:
-                    self._seen.clear()
-                self._seen.add(protected)
-                thumbprint = _thumbprint(signature)
-                if thumbprint is not None:
-                    self._used.add(thumbprint)
+        self._used.use(signatures)
 
     def take_used(self) -> dict[str, bytes]:
         """Return the certificates used since the last call and their issuers, DER by thumbprint."""
-        chosen = {one for one in self._used if one in self._known}
-        self._used, self._seen = set(), set()
+        used, self._used = self._used.thumbprints, NamedCertificates()
+        return {one: self._known[one].der for one in sorted(self.needed(used))}
+
+    def needed(self, thumbprints: Iterable[str]) -> set[str]:
+        """Return which certificates lead from some to their anchors, those themselves included.
+
+        Args:
+            thumbprints: those that the directory has never named are left out: nobody here has them.
+        """
+        chosen = {one for one in thumbprints if one in self._known}
         level = chosen
         for _ in range(_LEVELS_MAX):
             issuers = {self._known[one].issuer for one in level}
@@ -69,7 +89,7 @@ class CertificatePool:
             if not level:
                 break
             chosen |= level
-        return {one: self._known[one].der for one in sorted(chosen)}
+        return chosen
 
 
 def thumbprint_of(der: bytes) -> str:

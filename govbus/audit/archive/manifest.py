@@ -152,12 +152,12 @@ def _tree_text(log: TreeRange) -> str:
 
 def _parsed(text: str) -> Manifest:
     head, separator, tail = text.partition("\n\n")
-    lines = head.split("\n")
-    if not separator or lines.pop(0) != FORMAT:
+    lines = head.split("\n")[::-1]  # the next one last: taking it from the front would move all others
+    if not separator or lines.pop() != FORMAT:
         raise _malformed(f"no {FORMAT}, or no empty line")
     bus, segment, previous = (_field(lines, name) for name in ("bus", "segment", "previous"))
     logs: dict[int, TreeRange] = {}
-    while lines and lines[0].startswith("log "):
+    while lines and lines[-1].startswith("log "):
         number, *log = _match(_LOG, lines)
         logs[int(number)] = _tree(*log)
     heads = _tree(*_match(_HEADS, lines))
@@ -188,14 +188,14 @@ def _parsed(text: str) -> Manifest:
 
 
 def _field(lines: list[str], name: str) -> str:
-    line = lines.pop(0) if lines else ""
+    line = lines.pop() if lines else ""
     if not line.startswith(name + " "):
         raise _malformed(f"expected {name}")
     return line[len(name) + 1 :]
 
 
 def _match(pattern: re.Pattern[str], lines: list[str]) -> tuple[Any, ...]:
-    match = pattern.fullmatch(lines.pop(0) if lines else "")
+    match = pattern.fullmatch(lines.pop() if lines else "")
     if match is None:
         raise _malformed(f"expected {pattern.pattern.split(' ', 1)[0]}")
     return match.groups()

@@ -58,7 +58,7 @@ class Segment:
         self.manifest = manifest
         self.digest = digest
         """Hex SHA-256 of the manifest."""
-        self.folder = archive.folder / layout.segment_path(manifest.segment)
+        self.folder = archive.path(layout.segment_path(manifest.segment))
 
     def entries(self, partition: int) -> Iterator[bytes]:
         """Yield the entries of one log partition that are new in the segment, exactly as they stood in Kafka.
@@ -127,14 +127,25 @@ class Segment:
 class Archive:
     """An archive as it stands in a folder; segments that are added later are seen too."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open a folder; it need not hold anything yet."""
+    def __init__(self, folder: Path, base: Path | None = None) -> None:
+        """Open a folder; it need not hold anything yet.
+
+        Args:
+            folder: the archive.
+            base: another one that has what this one lacks, where this one holds only some segments.
+        """
         self.folder = folder
+        self.base = base
 
     @property
     def numbers(self) -> list[int]:
-        """Numbers of the segments that are there, in order."""
+        """Numbers of the segments that are in the folder itself, in order."""
         return layout.segment_numbers(self.folder)
+
+    def path(self, path: str) -> Path:
+        """Return where a file or folder of the archive lies: in the folder itself, or else in the base."""
+        own = self.folder / path
+        return own if self.base is None or own.exists() else self.base / path
 
     def segment(self, number: int) -> Segment:
         """Return one segment.
@@ -143,7 +154,7 @@ class Archive:
             MissingPartError: if it is not there.
             LogIntegrityError: if its manifest does not follow the format.
         """
-        octets = read_part(self.folder / layout.segment_path(number) / layout.MANIFEST)
+        octets = read_part(self.path(layout.segment_path(number)) / layout.MANIFEST)
         manifest = Manifest.from_bytes(octets)
         if manifest.segment != number:
             raise LogIntegrityError(
@@ -174,7 +185,8 @@ class Archive:
 
     def tiles(self, origin: str) -> FolderTiles:
         """Return the tiles of one log."""
-        return FolderTiles(self.folder / layout.tiles_path(origin))
+        path = layout.tiles_path(origin)
+        return FolderTiles(self.folder / path, base=None if self.base is None else self.base / path)
 
     def tree(self, origin: str, size: int) -> TileTree:
         """Return the tree of one log at a size that a segment ends at."""

@@ -6,8 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from govbus.audit.report import AuditFinding, Check
+
+if TYPE_CHECKING:
+    from govbus.audit.archive.outside import Cover
 
 FINDINGS_KEPT_MAX = 1000
 """Findings kept in full; those beyond are counted."""
@@ -63,6 +67,8 @@ class ArchiveReport:
     by_check: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     """What could not be checked, and why."""
+    covers: list[Cover] = field(default_factory=list)
+    """Who but the operator vouches for each segment; empty where nobody asked."""
 
     @property
     def is_clean(self) -> bool:
@@ -92,6 +98,7 @@ class ArchiveReport:
                 "values_erased": self.erased,
                 "manifest": self.digest,
                 "notes": self.notes,
+                "covered": [one.to_json() for one in self.covers],
                 "findings_total": self.findings_total,
                 "findings": [one.to_json() for one in self.findings],
             },
@@ -111,6 +118,7 @@ class ArchiveReport:
             f"last manifest    {self.digest}",
         ]
         lines += [f"note             {note}" for note in self.notes]
+        lines += [f"vouched for      {one.to_text()}" for one in self.covers]
         if self.is_clean:
             lines.append("The archive is whole: every file, tree, chain and value is as the log's keys say.")
             return "\n".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,12 +40,23 @@ class SegmentResult:
     erased: list[str] = field(default_factory=list)
     directory_version: int = 0
     revocations: int = 0
+    named: set[str] = field(default_factory=set)
+    """Certificates that signatures of documents name which were not accepted."""
+    relied_on: set[str] = field(default_factory=set)
+    """Those of documents that were."""
+    certificates: set[str] = field(default_factory=set)
+    """Those in the evidence, by the thumbprints of their names."""
     elsewhere: list[tuple[str, int, bytes, int]] = field(default_factory=list)
     """Origin, size, root and offset of checkpoints whose size lies outside the segment."""
 
 
 def check_segment(
-    folder: Path, number: int, ed25519_pem: bytes, ml_dsa_44_pem: bytes, handovers: Sequence[str] = ()
+    folder: Path,
+    number: int,
+    ed25519_pem: bytes,
+    ml_dsa_44_pem: bytes,
+    handovers: Sequence[str] = (),
+    base: Path | None = None,
 ) -> SegmentResult:
     """Check everything of a segment that can be checked without the others.
 
@@ -55,10 +66,11 @@ def check_segment(
         ed25519_pem: the log's public keys.
         ml_dsa_44_pem: likewise.
         handovers: signed hand-overs between them and earlier ones, in order.
+        base: an archive that has the segments and tiles before, where this one does not.
     """
     keys = LogPublicKeys.from_pem(ed25519_pem, ml_dsa_44_pem).with_handovers(handovers)
     result = SegmentResult(number)
-    archive = Archive(folder)
+    archive = Archive(folder, base)
     try:
         segment = archive.segment(number)
         before = archive.segment(number - 1) if number > 1 else None
@@ -100,6 +112,7 @@ class _Check:
         result.entries, result.missing = documents.entries, documents.missing
         result.absent, result.erased = documents.absent, documents.erased
         result.directory_version, result.revocations = documents.directory_version, documents.revocations
+        result.named, result.relied_on = documents.named.thumbprints, documents.relied_on.thumbprints
         self._check_evidence()
 
     def _check_chain(self) -> None:
@@ -133,7 +146,7 @@ class _Check:
                 )
                 continue
             try:
-                with (self._archive.folder / path).open("rb") as file:
+                with self._archive.path(path).open("rb") as file:
                     found = hashlib.file_digest(file, "sha256").hexdigest()
                     self._result.octets += file.tell()
             except OSError:
@@ -144,7 +157,8 @@ class _Check:
     def _check_records(self) -> None:
         """Read the record files; every checkpoint must be signed and is compared with its tree later."""
         for name in (layout.DIRECTORY, layout.REVOCATIONS):
-            self._records(name)
+            for _ in self._records(name):
+                pass
         texts: list[bytes] = []
         sizes = {number: log.start for number, log in self._manifest.logs.items()}
         for record in self._records(layout.CHECKPOINTS):
@@ -169,18 +183,19 @@ class _Check:
                 Check.HEADS,
             )
 
-    def _records(self, name: str) -> list[Record]:
-        start, end = self._manifest.record_range(name)
-        records: list[Record] = []
+    def _records(self, name: str) -> Iterator[Record]:
+        """Yield the records of a file, one in memory at a time: a segment may have hundreds of thousands."""
+        last, end = self._manifest.record_range(name)
+        start = last
         try:
-            records += self._segment.records(name)
+            for record in self._segment.records(name):
+                last = record.offset + 1
+                yield record
         except (LogIntegrityError, MissingPartError) as err:
             self._find(name, "records as docs/specs/archive.md says", err.message)
-            return records
-        last = records[-1].offset + 1 if records else start
+            return
         if last != end:
             self._find(layout.MANIFEST, f"{name} {start} {last}, as in the file", f"{name} {start} {end}")
-        return records
 
     def _checkpoint(self, record: Record) -> SignedCheckpoint | None:
         try:
@@ -261,6 +276,7 @@ class _Check:
 
     def _check_certificate(self, name: str) -> None:
         thumbprint = name.removeprefix(layout.CERTIFICATES + "/").removesuffix(".der")
+        self._result.certificates.add(thumbprint)
         if thumbprint_of(self._evidence(name)) != thumbprint:
             expected = "the certificate of this thumbprint"
             self._find(f"{layout.EVIDENCE}/{name}", expected, "another", Check.CERTIFICATE)

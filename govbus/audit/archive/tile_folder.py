@@ -16,14 +16,16 @@ _NO_PLAIN_FILE = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
 class FolderTiles:
     """The tiles and entry bundles of one log below a folder: its C2SP ``tlog-tiles`` prefix."""
 
-    def __init__(self, folder: Path, *, is_durable: bool = True) -> None:
+    def __init__(self, folder: Path, *, is_durable: bool = True, base: Path | None = None) -> None:
         """Use a folder; it is made when the first part is written.
 
         Args:
             folder: the prefix, such as ``tiles/bus.example/log/3``.
             is_durable: force every part to disk at once; False where the caller does so for many together.
+            base: another prefix, to read from what this one lacks.
         """
         self.folder = folder
+        self._base = base
         self._is_durable = is_durable
 
     def read(self, path: str) -> bytes:
@@ -34,6 +36,8 @@ class FolderTiles:
         """
         parse_path(path)
         target = self.folder / path
+        if self._base is not None and not target.exists():
+            target = self._base / path
         try:
             with open(target, "rb", opener=_opened_plainly) as file:
                 return file.read()

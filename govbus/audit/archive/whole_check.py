@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from govbus.audit.archive import layout
+from govbus.audit.archive.certificates import CertificatePool
 from govbus.audit.archive.erasure_check import Absent, ErasureCheck
 from govbus.audit.archive.manifest import Manifest
 from govbus.audit.archive.reader import Archive, Segment
@@ -37,25 +38,15 @@ class WholeCheck:
             pass  # said of the segment
 
     def check_directories(self, authority: Sequence[Certificate], results: Iterable[SegmentResult]) -> None:
-        """Every version of the directory is signed, and those that decisions rest on are there by then."""
-        reader = DirectoryReader(authority)
+        """Every version of the directory is signed, and what decisions rest on is there by then."""
+        reader, pool = DirectoryReader(authority), CertificatePool()
         needed = {result.number: result for result in results}
         revocations = 0
         for number in range(1, self._report.last + 1):
             path = layout.segment_path(number)
             try:
                 segment = self._archive.segment(number)
-                for record in segment.records(layout.DIRECTORY):
-                    try:
-                        reader.apply(record)
-                    except DirectoryError as err:
-                        self._find(
-                            Check.DIRECTORY,
-                            f"{path}/{layout.DIRECTORY}",
-                            "records that hold",
-                            err.message,
-                            record.offset,
-                        )
+                self._apply(reader, pool, segment)
                 revocations += sum(1 for _ in segment.records(layout.REVOCATIONS))
             except (LogIntegrityError, MissingPartError):
                 continue  # said of the segment
@@ -70,20 +61,35 @@ class WholeCheck:
             if result is not None and result.revocations > revocations:
                 expected = f"{result.revocations} records, which decisions rest on"
                 self._find(Check.DIRECTORY, f"{path}/{layout.REVOCATIONS}", expected, f"{revocations}")
+            if result is not None:
+                self._check_certificates(result, pool)
         if reader.waiting:
             self._find(
                 Check.DIRECTORY, layout.SEGMENTS, "a whole directory", f"one that lacks {reader.waiting}"
             )
         self._report.directories = reader.current.version if reader.current is not None else 0
 
-    def _apply(self, reader: DirectoryReader, segment: Segment) -> None:
+    def _apply(self, reader: DirectoryReader, pool: CertificatePool, segment: Segment) -> None:
         path = f"{layout.segment_path(segment.manifest.segment)}/{layout.DIRECTORY}"
         for record in segment.records(layout.DIRECTORY):
+            pool.take_directory([record.value])
             try:
                 reader.apply(record)
             except DirectoryError as err:
                 expected = "records that the governing authority signed"
                 self._find(Check.DIRECTORY, path, expected, err.message, record.offset)
+
+    def _check_certificates(self, result: SegmentResult, pool: CertificatePool) -> None:
+        """Certificates that accepted documents rest on are there, those the directory has, and their issuers.
+
+        A signature of a document that was refused may name a certificate that nobody knows.
+        """
+        needed = result.relied_on | pool.needed(result.named | result.relied_on)
+        for thumbprint in sorted(needed - result.certificates):
+            name = f"{layout.EVIDENCE}/{layout.CERTIFICATES}/{thumbprint}.der"
+            path = f"{layout.segment_path(result.number)}/{name}"
+            expected = "a certificate that signatures of the segment rest on"
+            self._find(Check.CERTIFICATE, path, expected, "none")
 
     def check_elsewhere(self, results: Iterable[SegmentResult]) -> None:
         """Compare checkpoints whose size lies in another segment than they do."""

@@ -93,6 +93,14 @@ class SegmentDraft:
         """Keep a file in the segment's folder."""
         self._add(f"{self._segment}/{name}", octets)
 
+    def add_parts(self, name: str, parts: Iterable[bytes]) -> None:
+        """Keep a file in the segment's folder that is too large to have in memory at once."""
+        path = f"{self._segment}/{name}"
+        file = SegmentFile(self._root / path)
+        for part in parts:
+            file.write(part)
+        self._files[path] = file.finish()
+
     def set_checkpoint(self, origin: str, note: bytes) -> None:
         """Make a note the newest checkpoint of a log; it replaces the one before and is in no manifest."""
         _write(self._root / layout.tiles_path(origin) / layout.CHECKPOINT, note)

@@ -12,6 +12,7 @@ import structlog
 from govbus import telemetry
 from govbus.audit.archive import layout
 from govbus.audit.archive.reader import Archive
+from govbus.audit.archive.staging import LOCK
 from govbus.document.ids import AgencyId
 from govbus.message_log.keys import LogPublicKeys
 from govbus.service.archive.segments import Written
@@ -72,7 +73,7 @@ class ArchiveService:
             TransportError: if the broker fails; what was written is kept.
         """
         loop = asyncio.get_running_loop()
-        due_s = loop.time() + self._every_s
+        due_s = loop.time() + self._every_s - self._age_s()
         while not stopping.is_set():
             is_due = loop.time() >= due_s
             if is_due or await self._is_worth_a_run():
@@ -89,6 +90,17 @@ class ArchiveService:
                     due_s = loop.time() + self._every_s
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), self._look_interval_s)
+
+    def _age_s(self) -> float:
+        """Return how long ago the newest segment was written, or else the archive was begun.
+
+        A service that is started again and again would else never close a segment that is not full.
+        """
+        last = Archive(self._folder).last()
+        path = self._folder / layout.STAGING / LOCK if last is None else last.folder / layout.MANIFEST
+        if not path.exists():
+            return 0.0
+        return max(0.0, self._clock_ms() / 1000 - path.stat().st_mtime)
 
     async def _is_worth_a_run(self) -> bool:
         """Return whether the log has grown enough to fill a segment, by the offsets of the topics."""

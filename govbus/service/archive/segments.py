@@ -226,7 +226,7 @@ class SegmentWriting:
 
     def _write_checkpoints(self, draft: SegmentDraft, plan: Plan) -> None:
         spool = self._backlog.spool
-        draft.add_file(layout.CHECKPOINTS, spool.file_of(plan.checkpoints))
+        draft.add_parts(layout.CHECKPOINTS, spool.parts_of(plan.checkpoints))
         for partition, entries in plan.logs.items():
             offset = self._backlog.partition_note(partition, entries.end)
             if offset is not None and entries.end > entries.start:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from govbus.audit.archive.values import pack_frame
 from govbus.document import topics
 from govbus.document.record import Record
 
+PART_BYTES = 1 << 20
+
 
 class CheckpointSpool:
     """A temporary file of records, found by their offsets."""
@@ -22,8 +25,8 @@ class CheckpointSpool:
     def __init__(self, folder: Path) -> None:
         """Make the file in a folder; nobody else sees it, and it is gone when the process ends."""
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed by __exit__
-        self._offsets: list[int] = []
-        self._positions: list[int] = []
+        self._offsets = array("q")
+        self._positions = array("q")
         self._end = 0
 
     def __enter__(self) -> Self:
@@ -43,20 +46,20 @@ class CheckpointSpool:
         self._positions.append(self._end)
         self._end += len(octets)
 
-    def file_of(self, offsets: Range) -> bytes:
-        """Return a record file of those in a range of offsets."""
+    def parts_of(self, offsets: Range) -> Iterator[bytes]:
+        """Yield a record file of those in a range of offsets, a piece at a time."""
         first, last = bisect_left(self._offsets, offsets.start), bisect_left(self._offsets, offsets.end)
         start, end = self._position(first), self._position(last)
-        self._file.seek(start)
-        return self._file.read(end - start)
-
-    def records(self, offsets: Range) -> Iterator[Record]:
-        """Yield the records in a range of offsets."""
-        yield from unpack_records(self.file_of(offsets), topics.CHECKPOINTS)
+        while start < end:
+            self._file.seek(start)
+            part = self._file.read(min(PART_BYTES, end - start))
+            start += len(part)
+            yield part
 
     def record(self, offset: int) -> Record:
         """Return the record at an offset, which must be there."""
-        return next(self.records(Range(offset, offset + 1)))
+        octets = b"".join(self.parts_of(Range(offset, offset + 1)))
+        return next(unpack_records(octets, topics.CHECKPOINTS))
 
     def _position(self, number: int) -> int:
         return self._positions[number] if number < len(self._positions) else self._end

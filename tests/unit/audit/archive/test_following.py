@@ -107,3 +107,16 @@ async def test_evidence_is_waited_for(bus, tmp_path, monkeypatch):
 
     assert [] == before
     assert 1 == Archive(tmp_path).segment(1).manifest.evidence.timestamps
+
+
+async def test_goes_on_after_a_restart(bus, tmp_path, monkeypatch):
+    """A service that is started again closes a segment when it is due since the last, not since its own start."""
+    await bus.go_on()
+    await bus.archive(tmp_path)
+    await bus.go_on()
+    written_ms = int((tmp_path / "segments/00000001/manifest").stat().st_mtime * 1000)
+    bus.at_ms = written_ms + 3_600_000
+    monkeypatch.setattr(following, "GROWTH_ENTRIES_MIN", 1 << 40)
+    await _until(lambda: [1, 2] == Archive(tmp_path).numbers, _service(bus, tmp_path, every_s=3600))
+
+    assert 4 == Archive(tmp_path).segment(2).manifest.entries
