@@ -4,13 +4,14 @@ Each was found by a campaign of ``tests/fuzz`` or bounds what a campaign cannot 
 """
 
 import io
+import os
 import zipfile
 
 import pytest
 
 from govbus.audit.archive.checkpoint_records import timestamped_size
 from govbus.audit.archive.manifest import MANIFEST_BYTES_MAX, Manifest
-from govbus.audit.archive.reader import parse_positions
+from govbus.audit.archive.reader import parse_positions, read_part
 from govbus.audit.bundle.contents import FILES_MAX, evidence_of
 from govbus.audit.bundle.zip_file import read_bundle
 from govbus.audit.heads import Heads
@@ -21,6 +22,7 @@ from govbus.errors import (
     ConfigError,
     GovbusError,
     LogIntegrityError,
+    MissingPartError,
     NoteError,
     TimestampError,
     UntrustedKeyError,
@@ -246,3 +248,17 @@ def test_a_flood_of_files(tmp_path):
 def test_a_bundle_that_describes_itself_oddly(text):
     """Nesting, other kinds of JSON and giant numbers are a bundle of another form."""
     refused(lambda: evidence_of({"bundle.json": text.encode()}), ConfigError)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_part_of_an_archive_that_is_no_plain_file(tmp_path, kind):
+    """A link leads out of the archive and a pipe never ends: neither is a file of it."""
+    part = tmp_path / "manifest"
+    (tmp_path / "secret").write_bytes(b"secret")
+    {
+        "link": lambda: part.symlink_to(tmp_path / "secret"),
+        "pipe": lambda: os.mkfifo(part),
+        "folder": part.mkdir,
+    }[kind]()
+
+    refused(lambda: read_part(part), MissingPartError)

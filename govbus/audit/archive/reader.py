@@ -10,7 +10,7 @@ from govbus.audit.archive import layout
 from govbus.audit.archive.documents import ArchivedDocument, record_of, unpack_document
 from govbus.audit.archive.manifest import Manifest, manifest_digest
 from govbus.audit.archive.records import records_of
-from govbus.audit.archive.tile_folder import FolderTiles
+from govbus.audit.archive.tile_folder import NO_PLAIN_FILE, FolderTiles, opened_plainly
 from govbus.audit.archive.values import frames_in, unpack_value
 from govbus.document.decision import LogEntry
 from govbus.document.record import Record
@@ -229,9 +229,12 @@ def read_part(path: Path) -> bytes:
         MissingPartError: if it is not there.
     """
     try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as err:
-        raise MissingPartError(f"{path} is not there") from err
+        with open(path, "rb", opener=opened_plainly) as file:
+            return file.read()
+    except OSError as err:
+        if err.errno in NO_PLAIN_FILE:
+            raise MissingPartError(f"{path} is not there, or is no plain file") from err
+        raise
 
 
 def pack_positions(positions: dict[tuple[str, int], int]) -> bytes:

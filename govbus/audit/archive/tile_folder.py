@@ -10,7 +10,7 @@ from pathlib import Path
 from govbus.errors import LogIntegrityError, MissingPartError
 from govbus.message_log.tiles import parse_path
 
-_NO_PLAIN_FILE = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
+NO_PLAIN_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO}
 
 
 class FolderTiles:
@@ -39,13 +39,11 @@ class FolderTiles:
         if self._base is not None and not target.exists():
             target = self._base / path
         try:
-            with open(target, "rb", opener=_opened_plainly) as file:
+            with open(target, "rb", opener=opened_plainly) as file:
                 return file.read()
-        except (FileNotFoundError, NotADirectoryError) as err:
-            raise MissingPartError(f"{target} is not there") from err
         except OSError as err:
-            if err.errno in _NO_PLAIN_FILE:
-                raise MissingPartError(f"{target} is no file, or a link to one") from err
+            if err.errno in NO_PLAIN_FILE:
+                raise MissingPartError(f"{target} is not there, or is no plain file") from err
             raise
 
     def write(self, path: str, octets: bytes) -> bool:
@@ -72,7 +70,7 @@ class FolderTiles:
         return False
 
 
-def _opened_plainly(path: str, flags: int) -> int:
+def opened_plainly(path: str, flags: int) -> int:
     """Open a file, but no link, pipe or device: a folder from elsewhere must not lead out of itself, or never end."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
