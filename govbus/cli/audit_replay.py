@@ -40,7 +40,8 @@ def replay(
 
     With --to, every document is besides published again, in order, with its key, headers, partition and time; a router
     there decides afresh. What is shown can be narrowed; what is decided and published is always all of it.
-    Exit code 0: every decision is the same; 1: some differ; 2: it could not be replayed.
+    Exit code 0: every decision is the same, and with --to every document was published; 1: not so; 2: it could not be
+    replayed.
     """
     import asyncio
     import sys
@@ -121,7 +122,7 @@ async def _replay(source: ReplaySource, authority: Path, to: str | None, wanted:
     directories = directories_of(source.directory_records, read_certificates(authority))
     wanted.directories = directories
     again = Replay(directories, revocations_of(source.revocation_records))
-    differing = shown = total = 0
+    differing = shown = total = missing = 0
     try:
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("replayed", total=source.entries)
@@ -130,6 +131,7 @@ async def _replay(source: ReplaySource, authority: Path, to: str | None, wanted:
                     replayed = again.take(step)
                     if republisher is not None:
                         await republisher.publish(replayed.record)
+                        missing += _is_missing(replayed)
                     total += replayed.entry is not None
                     differing += bool(replayed.findings)
                     progress.advance(task)
@@ -139,7 +141,21 @@ async def _replay(source: ReplaySource, authority: Path, to: str | None, wanted:
     finally:
         again.close()
     typer.echo(f"{total:,} entries replayed, {shown:,} shown, {differing:,} differ", err=True)
-    return differing
+    if missing:
+        typer.echo(
+            f"{missing:,} documents are no longer kept and were not published: what comes after them in their "
+            "outboxes may be decided otherwise there",
+            err=True,
+        )
+    return differing + missing
+
+
+def _is_missing(replayed: Replayed) -> bool:
+    """Return whether an entry is a decision about a record that is not kept."""
+    from govbus.document.finding import Outcome
+
+    entry = replayed.entry
+    return entry is not None and entry.decision is not Outcome.ERASED and replayed.record is None
 
 
 def _republisher(

@@ -23,7 +23,7 @@ from govbus.service.topics_service import (
     read_topic_plans,
     topic_specs,
 )
-from govbus.transport.base import OutRecord, TopicPartition, Transport, partition_counts
+from govbus.transport.base import OutRecord, TopicPartition, TopicSpec, Transport, partition_counts
 
 BATCH_RECORDS: Final = 500
 
@@ -78,6 +78,12 @@ async def prepare(
         for one in topic_specs(
             read_topic_plans(default_topics_file()), needs_of(directory), replication_factor
         )
+    ]
+    named = {one.name for one in specs}
+    specs += [  # outboxes of agencies that an older version of the directory had
+        TopicSpec(name, count, replication_factor, {"retention.ms": "-1"})
+        for name, count in sorted(partitions.items())
+        if name not in named
     ]
     counts = await partition_counts(transport)
     created = await apply_topics(transport, [one for one in specs if one.name not in counts])
