@@ -7,6 +7,7 @@ kept beside what was read.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Statement:
         origin_text, index, topic, headers, schema, length, value, time = match.groups()
         try:
             origin = _origin_cached(origin_text.decode("ascii"))
-            time_ms = time_ms_from_text(time.decode("ascii"))
+            time_ms = _time_ms(time)
         except MetadataError as err:
             raise _malformed(err.message) from err
         topic_text = topic.decode("ascii")
@@ -98,6 +99,12 @@ class Statement:
             f"headers {self.headers}\nschema {self.schema}\nlength {self.length}\nvalue {self.value}\n"
             f"time {time_text(self.time_ms)}\n"
         ).encode("ascii")
+
+
+@functools.lru_cache(maxsize=256)
+def _time_ms(octets: bytes) -> int:
+    """Documents that were put together have one time; errors as for `time_ms_from_text`, and not kept."""
+    return time_ms_from_text(octets.decode("ascii"))
 
 
 _origins: dict[str, Origin] = {}

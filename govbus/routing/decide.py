@@ -322,13 +322,24 @@ def _check_texts(envelope: Envelope) -> None:
     """Check that every attribute is UTF-8 (CE-6) without control or non-characters (CE-2)."""
     kind = envelope.kind
     if kind.are_texts_good:
-        for name, value in envelope.signed.items():
-            if name in DOCUMENT_HEADERS:
+        own = [pair for pair in envelope.signed.items() if pair[0] in DOCUMENT_HEADERS]
+        # Of one text after the other, each is UTF-8 where all are, because a space is no part of a character.
+        if not _is_text(b" ".join([value for _, value in own])):
+            for name, value in own:
                 _check_text(name, value)
         return
     for name, value in envelope.signed.items():
         _check_text(name, value)
     kind.are_texts_good = True
+
+
+def _is_text(octets: bytes) -> bool:
+    if octets.isascii():
+        return octets.decode("ascii").isprintable()
+    try:
+        return _UNWANTED.search(octets.decode("utf-8")) is None
+    except UnicodeDecodeError:
+        return False
 
 
 def _check_text(name: str, value: bytes) -> None:

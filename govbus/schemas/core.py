@@ -67,7 +67,7 @@ def encode_log_entry(entry: LogEntry) -> bytes:
     ) = entry
     parts = [
         _ENTRY_STARTS[decision],
-        _long(time_ms),
+        _moment(time_ms),
         _place(source.topic, source.partition),
         _long(source.offset),
         _NULL if document_id is None else _some(document_id.encode()),
@@ -84,10 +84,7 @@ def encode_log_entry(entry: LogEntry) -> bytes:
         _NULL if record_hash is None else _SOME + record_hash,
         _long(directory_version),
         _findings(findings) if findings else _END,
-        _topics(recipients),
-        _NULL if receipt_first is None else _SOME + _long(receipt_first),
-        _NULL if agreement is None else _agreement(agreement),
-        _long(revocations),
+        _entry_end(recipients, receipt_first, agreement, revocations),
         _NULL if erasure is None else _some(erasure),
     )
     return b"".join(parts)
@@ -233,12 +230,27 @@ def _place(topic: str, partition: int) -> bytes:
     return _text(topic) + _long(partition)
 
 
-@functools.lru_cache(maxsize=4096)
-def _agreement(identifier: str) -> bytes:
-    return _some(identifier.encode())
+@functools.lru_cache(maxsize=64)
+def _moment(time_ms: int) -> bytes:
+    """Documents that are decided on together have one time."""
+    return _long(time_ms)
 
 
 @functools.lru_cache(maxsize=4096)
+def _entry_end(
+    recipients: tuple[str, ...], receipt_first: int | None, agreement: str | None, revocations: int
+) -> bytes:
+    """Documents that one receipt covers share the last fields of their entries, all but the order to erase."""
+    return b"".join(
+        (
+            _topics(recipients),
+            _NULL if receipt_first is None else _SOME + _long(receipt_first),
+            _NULL if agreement is None else _some(agreement.encode()),
+            _long(revocations),
+        )
+    )
+
+
 def _topics(recipients: tuple[str, ...]) -> bytes:
     count = _long(len(recipients)) if recipients else b""
     return count + b"".join(map(_text, recipients)) + _END

@@ -16,6 +16,7 @@ from govbus.document.record import Envelope
 from govbus.document.statement import Statement, statement_hash
 from govbus.document.topics import outbox
 from govbus.errors import RuleError
+from govbus.routing import decide
 from govbus.routing.rules import security
 from govbus.routing.trust.check import check_status
 from govbus.routing.trust.policy import RevocationMode, RevocationPolicy
@@ -263,3 +264,21 @@ def test_policy_is_judged_alike_whatever_met_it_before(policy, asked):
         expected = list(security.signature_breaches(policy, proven))
         for _ in range(2):
             assert list(check(SimpleNamespace(signatures=proven))) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    own=st.lists(
+        st.one_of(st.binary(max_size=6), st.text(max_size=6).map(str.encode)), min_size=3, max_size=3
+    )
+)
+def test_texts_are_judged_alike_once_their_kind_is_known(own):
+    """The headers of a document whose kind is known to be good are judged as those of the first of its kind."""
+    signed = dict(zip(("ce_id", "ce_subject", "ce_time"), own, strict=True))
+    answers = []
+    for is_known in (True, False):
+        kind = HeaderKind(())
+        kind.are_texts_good = is_known
+        envelope = Envelope(signed, b"", b"", b"", (), None, b"", kind)
+        answers.append(answer(lambda envelope=envelope: decide._check_texts(envelope)))
+    assert answers[0] == answers[1]
