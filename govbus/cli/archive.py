@@ -145,10 +145,16 @@ def import_(
     folder: FolderArgument,
     authority: AuthorityOption,
     log_keys: LogKeysOption,
+    segment: Annotated[
+        str,
+        typer.Option(help="Only these segments: 7, or 3..9; into an empty folder, they are an increment."),
+    ] = "",
     processes: ProcessesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify an archive and take over its segments into another place; a fork is refused.
+
+    The source may hold only the segments that follow those in the folder, as an increment on a medium does.
 
     Exit code 0: taken over, or there already; 1: the source is not whole, and nothing was taken over; 2: refused.
     """
@@ -167,6 +173,7 @@ def import_(
                 authority=read_certificates(authority),
                 processes=processes,
                 progress=progress,
+                segments=_range(segment),
             )
     except (GovbusError, OSError) as err:
         raise _not_done(err) from err

@@ -65,8 +65,9 @@ def verify_archive(
     whole.check_directories(authority, results)
     whole.check_elsewhere(results)
     whole.check_absent(authority, results)
-    if segments is None:
+    if last == numbers[-1]:
         whole.check_checkpoint_files()
+    if segments is None:
         whole.check_places()
     else:
         report.notes.append(

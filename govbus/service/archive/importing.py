@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from govbus.audit.archive import layout
+from govbus.audit.archive.checkpoint_records import read_checkpoint
 from govbus.audit.archive.reader import Archive, Segment
 from govbus.audit.archive.report import ArchiveReport
 from govbus.audit.archive.staging import mark_ready, move_into_place, recover, staging_path
+from govbus.audit.archive.tile_folder import write_whole
 from govbus.audit.archive.verify import Progress, verify_archive
-from govbus.errors import LogIntegrityError, MissingPartError
+from govbus.errors import LogIntegrityError, MissingPartError, NoteError
 from govbus.message_log.keys import LogPublicKeys
 from govbus.signing.certificates import Certificate
 
@@ -40,10 +42,13 @@ def import_archive(
     processes: int | None = None,
     progress: Progress | None = None,
     taken: Callable[[int], None] | None = None,
+    segments: tuple[int, int] | None = None,
 ) -> Imported:
     """Verify an archive and take over those of its segments that another one has not; it may be called again.
 
-    The caller holds the target's lock.
+    The source may hold only segments that go on from the target's, such as on a medium: they are verified together
+    with what the target has. Such an increment is made by taking chosen segments into an empty folder. The caller
+    holds the target's lock.
 
     Args:
         source: the archive to take over; it is only read from.
@@ -53,6 +58,7 @@ def import_archive(
         processes: to verify with; one for each core unless told.
         progress: told how far verification is.
         taken: told the number of every segment that came into the target.
+        segments: first and last number to take over; all that the target lacks unless told.
 
     Raises:
         LogIntegrityError: if both have a segment of one number that is not the same, or files that contradict each
@@ -61,21 +67,44 @@ def import_archive(
     """
     recover(target)
     given, kept = Archive(source), Archive(target)
-    present = _require_same(given, kept)
-    report = verify_archive(source, keys=keys, authority=authority, processes=processes, progress=progress)
+    chosen = _chosen(given, segments)
+    present = _require_same(given, kept, chosen, is_increment=segments is not None)
+    is_whole = given.numbers[:1] == [1]
+    report = verify_archive(
+        source,
+        keys=keys,
+        authority=authority,
+        # Of an increment what is there; else all, gaps included.
+        segments=segments or (None if is_whole else (given.numbers[0], given.numbers[-1])),
+        processes=processes,
+        progress=progress,
+        base=None if is_whole else target,
+    )
     added = 0
     if report.is_clean:
-        for number in given.numbers:
+        for number in chosen:
             if number > (kept.numbers or [0])[-1]:
-                _take_over(given.segment(number), source, target)
+                _take_over(given.segment(number), source, target, keys if number == chosen[-1] else None)
                 added += 1
                 if taken is not None:
                     taken(number)
     return Imported(report, present, added)
 
 
-def _require_same(given: Archive, kept: Archive) -> int:
-    """Require that segments of one number are the same, and return how many both have."""
+def _chosen(given: Archive, segments: tuple[int, int] | None) -> list[int]:
+    """Return the numbers of the segments to take over, without gap."""
+    numbers = given.numbers
+    if not numbers:
+        raise MissingPartError(f"{given.folder} is no archive: it has no segments")
+    first, last = segments or (numbers[0], numbers[-1])
+    chosen = list(range(first, last + 1))
+    if missing := sorted(set(chosen) - set(numbers)):
+        raise MissingPartError(f"{given.folder} has no segments {missing[:10]}")
+    return chosen
+
+
+def _require_same(given: Archive, kept: Archive, chosen: list[int], *, is_increment: bool) -> int:
+    """Require that segments of one number are the same and others follow, and return how many both have."""
     both = sorted(set(given.numbers) & set(kept.numbers))
     for number in both:
         ours, theirs = kept.segment(number), given.segment(number)
@@ -85,15 +114,32 @@ def _require_same(given: Archive, kept: Archive) -> int:
                 "two histories of one log",
                 remedy="take neither for true before it is known which was changed; keep both",
             )
-    if kept.numbers and given.numbers and given.numbers[0] > kept.numbers[-1] + 1:
+    last = (kept.numbers or [0])[-1]
+    if chosen[0] > last + 1 and (kept.numbers or not is_increment):
         raise MissingPartError(
-            f"{kept.folder} ends with segment {kept.numbers[-1]} and {given.folder} begins with {given.numbers[0]}"
+            f"{kept.folder} ends with segment {last} and {given.folder} gives those from {chosen[0]}",
+            remedy="take over the segments in between first",
         )
+    if chosen[0] == last + 1 and last:
+        previous, digest = given.segment(chosen[0]).manifest.previous, kept.segment(last).digest
+        if previous != digest:
+            raise LogIntegrityError(
+                f"segment {chosen[0]} in {given.folder} goes on from sha256 {previous}, and segment {last} in "
+                f"{kept.folder} is {digest}: two histories of one log",
+                remedy="take neither for true before it is known which was changed; keep both",
+            )
     return len(both)
 
 
-def _take_over(segment: Segment, source: Path, target: Path) -> None:
-    """Copy a segment's files aside, compare their hashes on the way, and move them into place."""
+def _take_over(segment: Segment, source: Path, target: Path, keys: LogPublicKeys | None) -> None:
+    """Copy a segment's files aside, compare their hashes on the way, and move them into place.
+
+    Args:
+        segment: of the source.
+        source: the archive to take it from.
+        target: the archive to add it to.
+        keys: the log's public keys, where it is the last and brings the newest checkpoints; else None.
+    """
     number = segment.manifest.segment
     staged = staging_path(target, number)
     if staged.exists():
@@ -106,13 +152,37 @@ def _take_over(segment: Segment, source: Path, target: Path) -> None:
         digest = _copied(source / folder / name, staged / folder / name)
         if name == layout.MANIFEST and digest != segment.digest:
             raise LogIntegrityError(f"{source / folder / name} changed while it was read")
-    if number == Archive(source).numbers[-1]:
-        for origin in segment.manifest.ranges():
-            checkpoint = f"{layout.tiles_path(origin)}/{layout.CHECKPOINT}"
-            if (source / checkpoint).exists():
-                _copied(source / checkpoint, staged / checkpoint)
+    if keys is not None:
+        _take_checkpoints(segment, source, staged, keys)
     mark_ready(target, number)
     move_into_place(target, number)
+
+
+def _take_checkpoints(segment: Segment, source: Path, staged: Path, keys: LogPublicKeys) -> None:
+    """Put the newest checkpoint of each log aside: the source's own, or where it goes on, that of the segment."""
+    if segment.manifest.segment < Archive(source).numbers[-1]:
+        for origin, note in _newest_checkpoints(segment, keys).items():
+            write_whole(staged / layout.tiles_path(origin) / layout.CHECKPOINT, note)
+        return
+    for origin in segment.manifest.ranges():
+        checkpoint = f"{layout.tiles_path(origin)}/{layout.CHECKPOINT}"
+        if (source / checkpoint).exists():
+            _copied(source / checkpoint, staged / checkpoint)
+
+
+def _newest_checkpoints(segment: Segment, keys: LogPublicKeys) -> dict[str, bytes]:
+    """Return the newest signed checkpoint of each log that stands in a segment, by origin."""
+    newest: dict[str, tuple[int, int, bytes]] = {}
+    for record in segment.records(layout.CHECKPOINTS):
+        try:
+            signed = read_checkpoint(record, segment.manifest.bus, keys)
+        except NoteError:
+            continue  # no checkpoint of this log
+        if signed is not None:
+            one = (signed.checkpoint.size, signed.cosignatures, record.value or b"")
+            if one[:2] >= newest.get(signed.checkpoint.origin, (0, 0, b""))[:2]:
+                newest[signed.checkpoint.origin] = one
+    return {origin: note for origin, (_, _, note) in newest.items()}
 
 
 def _copied(source: Path, target: Path) -> str:

@@ -12,9 +12,11 @@ from govbus.service.archive import importing
 from govbus.service.archive.importing import import_archive
 
 
-def _import(bus, source, target):
+def _import(bus, source, target, **options):
     (target / layout.STAGING).mkdir(parents=True, exist_ok=True)
-    return import_archive(source, target, keys=bus.keys.public, authority=bus.authority, processes=1)
+    return import_archive(
+        source, target, keys=bus.keys.public, authority=bus.authority, processes=1, **options
+    )
 
 
 def _files(folder):
@@ -111,3 +113,75 @@ async def test_one_writer(tmp_path):
         pass
     with staging.ArchiveLock(tmp_path):
         pass
+
+
+async def test_increment(bus, source, tmp_path):
+    """Only what is new travels on a medium, is verified with what the target has, and may come twice."""
+    _import(bus, source, tmp_path / "target")
+    await bus.go_on(documents=300)
+    await bus.archive(source)
+    made = _import(bus, source, tmp_path / "medium", segments=(3, 3))
+    taken = [_import(bus, tmp_path / "medium", tmp_path / "target") for _ in range(2)]
+
+    assert [3] == Archive(tmp_path / "medium").numbers
+    assert (0, 1) == (made.present, made.added)
+    assert [(0, 1), (1, 0)] == [(one.present, one.added) for one in taken]
+    assert all(one.report.is_clean for one in taken), taken[0].report.to_text()
+    assert _files(source) == _files(tmp_path / "target")
+
+
+async def test_increment_behind_a_gap(bus, source, tmp_path):
+    """An increment that does not follow at once is refused, into an empty folder too."""
+    _import(bus, source, tmp_path / "medium", segments=(2, 2))
+
+    with pytest.raises(MissingPartError, match="ends with segment 0"):
+        _import(bus, tmp_path / "medium", tmp_path / "target")
+
+
+async def test_increment_of_another_history(bus, source, tmp_path):
+    """An increment that goes on from another manifest than the target ends with is refused."""
+    await bus.archive(tmp_path / "target", entries_max=2)
+    last = Archive(tmp_path / "target").numbers[-1]
+    for _ in range(last):
+        await bus.go_on()
+        await bus.archive(source)
+    _import(bus, source, tmp_path / "medium", segments=(last + 1, last + 1))
+    before = _files(tmp_path / "target")
+
+    with pytest.raises(LogIntegrityError, match="two histories"):
+        _import(bus, tmp_path / "medium", tmp_path / "target")
+    assert before == _files(tmp_path / "target")
+
+
+async def test_increment_that_was_changed(bus, source, tmp_path):
+    """Of an increment that does not verify, nothing is taken over."""
+    _import(bus, source, tmp_path / "target", segments=(1, 1))
+    _import(bus, source, tmp_path / "medium", segments=(2, 2))
+    (tmp_path / "medium/segments/00000002/documents").write_bytes(b"other")
+    imported = _import(bus, tmp_path / "medium", tmp_path / "target")
+
+    assert not imported.report.is_clean
+    assert [1] == Archive(tmp_path / "target").numbers
+
+
+async def test_increment_in_between(bus, source, tmp_path):
+    """Increments that end before the source does make an archive that is whole after each."""
+    for first in (1, 2):
+        medium = tmp_path / f"medium-{first}"
+        _import(bus, source, medium, segments=(first, first))
+        assert 1 == _import(bus, medium, tmp_path / "target").added
+        report = verify_archive(
+            tmp_path / "target", keys=bus.keys.public, authority=bus.authority, processes=1
+        )
+        assert report.is_clean, report.to_text()
+
+
+async def test_checkpoint_of_an_increment(bus, source, tmp_path):
+    """The newest checkpoint that an increment brings is verified, too."""
+    _import(bus, source, tmp_path / "target", segments=(1, 1))
+    _import(bus, source, tmp_path / "medium", segments=(2, 2))
+    (tmp_path / "medium/tiles/bus.example/log/0/checkpoint").write_bytes(b"other")
+    imported = _import(bus, tmp_path / "medium", tmp_path / "target")
+
+    assert {"checkpoint"} == set(imported.report.by_check)
+    assert [1] == Archive(tmp_path / "target").numbers

@@ -193,3 +193,16 @@ async def test_fork_is_not_archived(bus, tmp_path):
     with pytest.raises(LogIntegrityError, match="bus.example/log/0"):
         await bus.archive(tmp_path)
     assert [1] == Archive(tmp_path).numbers
+
+
+async def test_certificate_that_is_gone(bus, archive):
+    """A certificate that accepted documents rest on must be there, also where the manifest leaves it out."""
+    manifest = archive / "segments/00000003/manifest"
+    lines = manifest.read_text().splitlines(keepends=True)
+    (line, *_) = [one for one in lines if "/certificates/" in one]
+    path = line.split()[1]
+    (archive / path).unlink()
+    manifest.write_text("".join(one for one in lines if one != line))
+    report = _verify(bus, archive)
+
+    assert [("certificate", path)] == [(one.check.value, one.topic) for one in report.findings]
