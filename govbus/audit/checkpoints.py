@@ -14,7 +14,7 @@ from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import NoteError
 from govbus.message_log.checkpoint import Checkpoint
-from govbus.message_log.heads import HEADS_KEY, TIMESTAMP_KEY, head_origin, partition_of_key
+from govbus.message_log.heads import HEADS_KEY, KEYS_KEY, TIMESTAMP_KEY, head_origin, partition_of_key
 from govbus.message_log.keys import LogPublicKeys, log_origin
 from govbus.message_log.note import Note
 from govbus.message_log.policy import Policy
@@ -59,8 +59,29 @@ class Checkpoints:
         number = partition_of_key(record.key)
         if record.key == TIMESTAMP_KEY:
             self.heads.take_timestamp(record)
+        elif record.key == KEYS_KEY:
+            self._take_handover(record)
         elif number is not None or record.key == HEADS_KEY:
             self._open(self.heads.origin if number is None else log_origin(self._bus, number), record)
+
+    def _take_handover(self, record: Record) -> None:
+        """Hold a hand-over of the log's keys against those that the auditor has, and against both kinds of trees."""
+        value = (record.value or b"").decode("utf-8", "replace")
+        known = dict(zip(self._keys.handover_notes, self._keys.handovers, strict=True))
+        handover = known.get(value)
+        if handover is None:
+            expected = "a hand-over of the log's keys that is among those given (log-keys-<n>.note)"
+            self._report.add(
+                AuditFinding(
+                    Check.CHECKPOINT, record.topic, record.partition, record.offset, expected, "another"
+                )
+            )
+            return
+        place = (record.topic, record.partition, record.offset)
+        for number, one in handover.partitions.items():
+            checkpoint = Checkpoint(log_origin(self._bus, number), one.size, one.root)
+            self._state(checkpoint, _Stated(one.root, *place))
+        self.heads.take_handover(Checkpoint(self.heads.origin, *handover.heads), record)
 
     def _open(self, origin: str, record: Record) -> None:
         try:

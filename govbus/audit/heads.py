@@ -103,6 +103,19 @@ class Heads:
         if self._policy is not None:
             self._witness(self._policy, record, place)
 
+    def take_handover(self, checkpoint: Checkpoint, record: Record) -> None:
+        """Compare the head checkpoint that a hand-over of the log's keys states with the tree before it."""
+        place = _Place(record.topic, record.partition, record.offset)
+        if checkpoint.size > self.size:
+            self._find(
+                Check.HEADS,
+                place,
+                f"a hand-over of keys at {checkpoint.size} checkpoints of partitions",
+                f"{self.size} before it: some are gone",
+            )
+            return
+        self._compare(checkpoint, place)
+
     def take_timestamp(self, record: Record) -> None:
         """Check a timestamp on the topic: over a head checkpoint that stands before it, by a trusted authority."""
         place = _Place(record.topic, record.partition, record.offset)

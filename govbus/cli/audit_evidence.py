@@ -206,12 +206,15 @@ def _policy(path: Path | None) -> Policy | None:
 
 def _trust(authority: Path, log_keys: Path, policy: Path | None, tsa_ca: list[Path]) -> TrustPart:
     from govbus.audit.bundle.contents import TrustPart, certificates_in
-    from govbus.cli.public_keys import ED25519_PUBLIC, ML_DSA_PUBLIC
+    from govbus.cli.public_keys import read_public_keys
 
+    keys = read_public_keys(log_keys)
+    ed25519, ml_dsa_44 = keys.to_pem()
     return TrustPart(
         authority=certificates_in(authority.name, authority.read_bytes()),
-        log_ed25519_pem=(log_keys / ED25519_PUBLIC).read_bytes(),
-        log_ml_dsa_44_pem=(log_keys / ML_DSA_PUBLIC).read_bytes(),
+        log_ed25519_pem=ed25519,
+        log_ml_dsa_44_pem=ml_dsa_44,
+        handovers=keys.handover_notes,
         policy=policy.read_text(encoding="utf-8") if policy is not None else None,
         tsa=tuple(der for path in tsa_ca for der in certificates_in(path.name, path.read_bytes())),
     )

@@ -11,6 +11,7 @@ from govbus.cli.key_options import PasswordFileOption
 
 if TYPE_CHECKING:
     from govbus.message_log.keys import LogKeys, LogPublicKeys
+    from govbus.service.log.signing_keys import SigningKeys
 
 app = typer.Typer(help="The service that signs checkpoints of the message log.", no_args_is_help=True)
 
@@ -80,11 +81,42 @@ def vkeys(
     from govbus.document.ids import AgencyId
     from govbus.message_log.heads import head_origin
     from govbus.message_log.keys import log_origin
+    from govbus.service.log.key_folder import pair_folder
 
     owner = AgencyId.from_text(bus)
     origin = head_origin(owner) if partition is None else log_origin(owner, partition)
-    for verifier in _public_keys(folder).verifiers(origin):
-        typer.echo(f"log {verifier.to_vkey()}")
+    known = _public_keys(folder)
+    pairs = list(known.pairs())
+    pending = pair_folder(folder, len(pairs))
+    if pending.exists():
+        pairs.append(_pair(pending))
+    for pair in pairs:
+        for verifier in pair.verifiers(origin):
+            typer.echo(f"log {verifier.to_vkey()}")
+
+
+@app.command()
+def rotate(
+    folder: KeysArgument, ed25519: Ed25519Option = "", password_file: PasswordFileOption = None
+) -> None:
+    """Make the pair of keys that is to follow; the log service hands over to it when it is started again.
+
+    Before that, give witnesses the lines of `govbus log vkeys`, or they refuse what the new pair signs.
+    """
+    from govbus.message_log.keys import LogKeys
+    from govbus.service.keys.opening import open_private_key
+    from govbus.service.keys.secrets import secret_from_file
+    from govbus.service.log.key_folder import write_next_pair
+
+    _public_keys(folder)
+    secret = secret_from_file(password_file)
+    made = LogKeys.generate()
+    if ed25519:
+        made = LogKeys.of(open_private_key(ed25519, secret=secret), made.ml_dsa_44)
+    path = write_next_pair(folder, made, secret(), ed25519)
+    typer.echo(
+        f"wrote {path}: give witnesses the lines of `govbus log vkeys`, then start the log service again"
+    )
 
 
 @app.command()
@@ -118,7 +150,7 @@ def serve(
     settings = Settings.from_environment()
     telemetry.configure_logging()
     telemetry.serve_metrics(settings.metrics_port)
-    log_keys, bus_id = _private_keys(keys, ed25519, password_file), AgencyId.from_text(bus)
+    log_keys, bus_id = _signing_keys(keys, ed25519, password_file), AgencyId.from_text(bus)
     policy = read_policy(witnesses) if witnesses is not None else None
     place = HttpPlace.from_text(http) if http else None
     folder = data if data is not None else settings.data_folder / "log"
@@ -189,12 +221,30 @@ def status(
     typer.echo(found.to_json(clock_ms()) if json else found.to_text(clock_ms()))
 
 
+def _signing_keys(folder: Path, ed25519: str, password_file: Path | None) -> SigningKeys:
+    """Open the pair that signs now and the one to follow; earlier private keys are not needed."""
+    from govbus.service.log.key_folder import is_pending, keep_note, pair_folder, read_notes
+    from govbus.service.log.signing_keys import SigningKeys
+
+    number = len(read_notes(folder))
+    current = _private_keys(pair_folder(folder, number), "" if number else ed25519, password_file)
+    pending = None
+    if is_pending(folder):
+        pending = _private_keys(pair_folder(folder, number + 1), "", password_file)
+    known = _public_keys(folder) if number else None
+    return SigningKeys(current, known=known, pending=pending, keep=keep_note(folder))
+
+
 def _private_keys(folder: Path, ed25519: str, password_file: Path | None) -> LogKeys:
     from govbus.message_log.keys import LogKeys
     from govbus.service.keys.opening import open_private_key
     from govbus.service.keys.secrets import secret_from_file
+    from govbus.service.log.key_folder import ED25519_URI
 
     secret = secret_from_file(password_file)
+    uri = folder / ED25519_URI
+    if not ed25519 and uri.exists():
+        ed25519 = uri.read_text(encoding="utf-8").strip()
     return LogKeys.of(
         *(
             open_private_key(reference, secret=secret)
@@ -204,6 +254,12 @@ def _private_keys(folder: Path, ed25519: str, password_file: Path | None) -> Log
 
 
 def _public_keys(folder: Path) -> LogPublicKeys:
+    from govbus.service.log.key_folder import read_log_keys
+
+    return read_log_keys(folder)
+
+
+def _pair(folder: Path) -> LogPublicKeys:
     from govbus.message_log.keys import LogPublicKeys
 
     return LogPublicKeys.from_pem(_read(folder / ED25519_PUBLIC), _read(folder / ML_DSA_PUBLIC))

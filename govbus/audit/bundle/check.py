@@ -21,7 +21,7 @@ from govbus.document.encoding import base64url, time_text
 from govbus.document.finding import Outcome
 from govbus.document.statement import Statement, statement_hash
 from govbus.errors import GovbusError, RuleError
-from govbus.message_log.checkpoint import Checkpoint, open_checkpoint
+from govbus.message_log.checkpoint import Checkpoint
 from govbus.message_log.keys import LogPublicKeys
 from govbus.message_log.note import Note
 from govbus.message_log.policy import NO_QUORUM, Policy
@@ -337,7 +337,8 @@ class _Checker:
         )
 
     def _keys(self) -> LogPublicKeys:
-        return LogPublicKeys.from_pem(self._trust.log_ed25519_pem, self._trust.log_ml_dsa_44_pem)
+        known = LogPublicKeys.from_pem(self._trust.log_ed25519_pem, self._trust.log_ml_dsa_44_pem)
+        return known.with_handovers(self._trust.handovers)
 
     def _proven(self, proof_text: str, leaf: bytes, name: str) -> tuple[TlogProof, Checkpoint]:
         """Return a proof and its checkpoint, once both log keys signed it and the path leads to its root."""
@@ -345,7 +346,7 @@ class _Checker:
         origin = Checkpoint.from_text(Note.from_text(proof.note).text).origin
         pattern = f"{re.escape(self._evidence.bus)}/log/{name}"
         _require(re.fullmatch(pattern, origin) is not None, f"it is in the log {origin[:80]}")
-        checkpoint = open_checkpoint(proof.note, self._keys().verifiers(origin))
+        checkpoint = self._keys().open(proof.note, origin)
         root = root_from_path(leaf, proof.index, checkpoint.size, b"".join(proof.path))
         _require(root == checkpoint.root, "the proof does not lead to the root of its checkpoint")
         return proof, checkpoint
@@ -382,9 +383,8 @@ class _Checker:
             raise _Skipped("no head checkpoint that holds")
         origin = Checkpoint.from_text(self._head_text).origin
         policy = Policy.from_text(self._trust.policy)
-        seen = policy.require(
-            TlogProof.from_text(head_proof).note, origin, log_verifiers=self._keys().verifiers(origin)
-        )
+        note = TlogProof.from_text(head_proof).note
+        seen = policy.require(note, origin, log_verifiers=self._keys().signing(note, origin))
         names = ", ".join(f"{one.name} ({time_text(one.time_s * 1000)})" for one in seen.cosignatures)
         if policy.quorum == NO_QUORUM:
             raise _Skipped(f"the policy asks for none; cosigned by: {names or 'none'}")

@@ -8,8 +8,9 @@ keys that the reader holds.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -76,6 +77,8 @@ class TrustPart:
     """C2SP tlog-policy with the keys of the witnesses."""
     tsa: tuple[bytes, ...] = ()
     """Certificates of time-stamping authorities or of their issuers, DER."""
+    handovers: tuple[str, ...] = ()
+    """Signed hand-overs of the log's keys, in order, where they were changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,8 @@ def _trust_files(part: TrustPart) -> dict[str, bytes]:
     files = {f"trust/authority-{number}.pem": _pem(der) for number, der in enumerate(part.authority, 1)}
     files["trust/log-ed25519.pub.pem"] = part.log_ed25519_pem
     files["trust/log-ml-dsa-44.pub.pem"] = part.log_ml_dsa_44_pem
+    for number, note in enumerate(part.handovers, 1):
+        files[f"trust/log-keys-{number}.note"] = note.encode("utf-8")
     if part.policy is not None:
         files["trust/policy"] = part.policy.encode("utf-8")
     files.update({f"trust/tsa-{number}.pem": _pem(der) for number, der in enumerate(part.tsa, 1)})
@@ -263,7 +268,20 @@ def trust_of(files: Mapping[str, bytes]) -> TrustPart:
         log_ml_dsa_44_pem=files["log-ml-dsa-44.pub.pem"],
         policy=policy,
         tsa=_certificates(files, "tsa"),
+        handovers=tuple(_handovers(files)),
     )
+
+
+def _handovers(files: Mapping[str, bytes]) -> Iterator[str]:
+    """Yield the hand-overs of log keys, in order, up to the first number that is not there."""
+    for number in itertools.count(1):
+        octets = files.get(f"log-keys-{number}.note")
+        if octets is None:
+            return
+        try:
+            yield octets.decode("utf-8")
+        except UnicodeDecodeError as err:
+            raise ConfigError("a hand-over of log keys in the trust folder is not UTF-8") from err
 
 
 def _certificates(files: Mapping[str, bytes], prefix: str) -> tuple[bytes, ...]:

@@ -524,13 +524,69 @@ find_line() {
   [ -f "$work/found" ]
 }
 
-# Checks the log's own Ed25519 signature under the note.
+# Every Ed25519 key that the log had, from the first on: $work/log-key-0, 1, ... (raw) and .pem. Hand-over n says how
+# far key n - 1 had signed each log when key n took over; both must have signed it (docs/specs/message-log.md).
+printf '\001' >"$work/type"
+openssl pkey -pubin -in "$trust/log-ed25519.pub.pem" -outform DER 2>/dev/null | tail -c 32 >"$work/log-key-0"
+cp "$trust/log-ed25519.pub.pem" "$work/log-key-0.pem"
+cp "$work/log-key-0" "$work/known-key"
+raw_of() { rest=${1#*+}; printf '%s' "${rest#*+}" | from_base64 | tail -c +2; }
+pem_of() {
+  { printf '\060\052\060\005\006\003\053\145\160\003\041\000'; cat "$1"; } >"$work/key.der"
+  openssl pkey -pubin -inform DER -in "$work/key.der" -out "$1.pem" 2>/dev/null || : >"$1.pem"
+}
+# field N WORD: the value of line N of the hand-over, which must begin with WORD
+field() { sed -n "$1s/^$2 //p" "$work/handover"; }
+handovers=0
+is_known=1
+while [ -f "$trust/log-keys-$((handovers + 1)).note" ]; do
+  handovers=$((handovers + 1))
+  cp "$trust/log-keys-$handovers.note" "$work/note"
+  sed -n '1,/^$/p' "$work/note" | sed '/^$/d' >"$work/handover"
+  cp "$work/handover" "$work/handover-$handovers"
+  [ "$handovers" -ne 1 ] || is_known=0
+  is_held=0
+  if [ "$(sed -n 1p "$work/handover")" = "$bus/log/keys" ] && [ "$(sed -n 2p "$work/handover")" = "$handovers" ] &&
+    [ "$(sed -n 4p "$work/handover")" = govbus/log-keys/v1 ]; then
+    raw_of "$(field 6 old)" >"$work/old-key"
+    raw_of "$(field 8 new)" >"$work/log-key-$handovers"
+    [ "$handovers" -ne 1 ] || cp "$work/old-key" "$work/log-key-0"
+    pem_of "$work/log-key-$((handovers - 1))"
+    pem_of "$work/log-key-$handovers"
+    if same "$work/old-key" "$work/log-key-$((handovers - 1))"; then
+      is_held=1
+      for one in $((handovers - 1)) "$handovers"; do
+        find_line "$bus/log/keys" "$work/type" "$work/log-key-$one" &&
+          holds "$work/log-key-$one.pem" Ed25519 "$work/found" "$work/handover" || is_held=0
+        ! same "$work/known-key" "$work/log-key-$one" || is_known=1
+      done
+    fi
+  fi
+  judge $((1 - is_held)) "hand-over $handovers of the log's keys: signed by the Ed25519 key before and the one after"
+done
+[ "$is_known" -eq 1 ] || failed "hand-overs of the log's keys: about other keys than $trust/log-ed25519.pub.pem"
+# size_at N: how far the log NAME had been signed at hand-over N; 0 where it is not named
+size_at() {
+  case "$name" in
+    */heads) size=$(sed -n 's/^heads \([0-9]*\) .*/\1/p' "$work/handover-$1") ;;
+    *) size=$(sed -n "s/^log ${name##*/} \([0-9]*\) .*/\1/p" "$work/handover-$1") ;;
+  esac
+  printf '%s' "${size:-0}"
+}
+
+# Checks the log's own Ed25519 signature under the note, by the key that the log had at that size.
 log_signed() {
   name=$(sed -n 1p "$work/text")
-  openssl pkey -pubin -in "$trust/log-ed25519.pub.pem" -outform DER 2>/dev/null | tail -c 32 >"$work/raw"
-  printf '\001' >"$work/type"
-  if find_line "$name" "$work/type" "$work/raw"; then
-    holds "$trust/log-ed25519.pub.pem" Ed25519 "$work/found" "$work/text"
+  signed_size=$(sed -n 2p "$work/text")
+  pair=$handovers
+  while [ "$pair" -gt 0 ] && ! find_line "$name" "$work/type" "$work/log-key-$pair"; do pair=$((pair - 1)); done
+  is_term=1
+  [ "$pair" -eq "$handovers" ] || [ "$signed_size" -le "$(size_at $((pair + 1)))" ] || is_term=0
+  [ "$pair" -eq 0 ] || [ "$signed_size" -ge "$(size_at "$pair")" ] || is_term=0
+  if [ "$is_term" -eq 0 ]; then
+    failed "$1: checkpoint of $name for $signed_size entries, at which its key was not the log's"
+  elif find_line "$name" "$work/type" "$work/log-key-$pair"; then
+    holds "$work/log-key-$pair.pem" Ed25519 "$work/found" "$work/text"
     result=$?
     judge "$result" "$1: checkpoint of $name signed by the log's Ed25519 key"
     [ "$result" -ne 0 ] || log_proven=1

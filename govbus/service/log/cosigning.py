@@ -82,7 +82,7 @@ class Cosigner:
         self,
         policy: Policy,
         connect: Connect,
-        log_keys: Sequence[NoteVerifier],
+        log_keys: Callable[[str], Sequence[NoteVerifier]],
         *,
         clock_ms: Callable[[], int],
         interval_s: float = 1.0,
@@ -92,7 +92,7 @@ class Cosigner:
         Args:
             policy: says what a quorum is.
             connect: opens the witnesses.
-            log_keys: the log's own keys under the head log's origin.
+            log_keys: returns the log's own keys that a head checkpoint is to be opened under.
             clock_ms: milliseconds since 1970.
             interval_s: between two head checkpoints that are offered, at least.
         """
@@ -199,7 +199,8 @@ class Cosigner:
         return Note(note.text, signatures).to_text()
 
     def _opened(self, head: Head) -> WitnessedCheckpoint:
-        return self._policy.open(self._note(head), log_verifiers=self._log_keys)
+        note = self._note(head)
+        return self._policy.open(note, log_verifiers=self._log_keys(note))
 
     def _measure(self, heads: PublishedHeads) -> None:
         newest = heads.newest

@@ -8,10 +8,10 @@ from govbus import telemetry
 from govbus.errors import LogIntegrityError
 from govbus.message_log.checkpoint import Checkpoint, sign_checkpoint
 from govbus.message_log.heads import HEADS_KEY
-from govbus.message_log.keys import LogKeys
 from govbus.message_log.tree import CompactTree
 from govbus.service.log.heads import HeadLog
 from govbus.service.log.partition import LogPartition
+from govbus.service.log.signing_keys import SigningKeys
 from govbus.service.log.state import HeadEntry, LogState, Round, SignedTree
 from govbus.signing.merkle import leaf_hash
 
@@ -19,7 +19,7 @@ from govbus.signing.merkle import leaf_hash
 class RoundMaker:
     """Signs and stores; what it stored may be published."""
 
-    def __init__(self, keys: LogKeys, state: LogState, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, keys: SigningKeys, state: LogState, clock_ms: Callable[[], int]) -> None:
         """Take the keys, the memory, and the clock in milliseconds since 1970."""
         self._keys = keys
         self._state = state
@@ -62,5 +62,5 @@ class RoundMaker:
                 f"{origin}: root {earlier.hex()} was signed for {tree.size} entries, they now have {root.hex()}"
             )
         return sign_checkpoint(
-            Checkpoint(origin, tree.size, root), self._keys.signers(origin), at_s=at_ms // 1000
+            Checkpoint(origin, tree.size, root), self._keys.current.signers(origin), at_s=at_ms // 1000
         )

@@ -19,7 +19,8 @@ from govbus.document import topics
 from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import ConfigError, Disposition, GovbusError, LogIntegrityError
-from govbus.message_log.heads import head_origin
+from govbus.message_log.heads import KEYS_KEY, head_origin
+from govbus.message_log.key_handover import LogSize
 from govbus.message_log.keys import LogKeys, log_origin
 from govbus.service.log.fencing import FencedPublisher
 from govbus.service.log.heads import HeadLog
@@ -27,6 +28,7 @@ from govbus.service.log.partition import LogPartition
 from govbus.service.log.published import HeadWatcher, PublishedHeads
 from govbus.service.log.restoring import TILES, resume_heads, resume_partition
 from govbus.service.log.rounds import RoundMaker
+from govbus.service.log.signing_keys import SigningKeys
 from govbus.service.log.state import Evidence, LogState
 from govbus.service.log.tiles import LogTiles
 from govbus.service.log.topic import CheckpointsReader
@@ -48,7 +50,7 @@ class LogService:
         transport: Transport,
         *,
         bus: AgencyId,
-        keys: LogKeys,
+        keys: LogKeys | SigningKeys,
         state: LogState,
         tiles: Path,
         clock_ms: Callable[[], int],
@@ -60,7 +62,7 @@ class LogService:
         Args:
             transport: the broker.
             bus: first part of every log's origin.
-            keys: sign the checkpoints.
+            keys: sign the checkpoints; a plain pair is never changed.
             state: what was signed before.
             tiles: folder of tiles; each log has its own below, named by its origin.
             clock_ms: milliseconds since 1970; the time in ML-DSA-44 signatures.
@@ -69,7 +71,7 @@ class LogService:
         """
         self._transport = transport
         self._bus = bus
-        self._keys = keys
+        self._keys = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
         self._state = state
         self._clock_ms = clock_ms
         self._tiles_folder = tiles
@@ -79,7 +81,7 @@ class LogService:
         self._tiles: dict[str, LogTiles] = {}
         """By origin, the head log's included."""
         self._heads = HeadLog(head_origin(bus))
-        self._rounds = RoundMaker(keys, state, clock_ms)
+        self._rounds = RoundMaker(self._keys, state, clock_ms)
         self._published = PublishedHeads(
             self._heads.origin, state=state, tiles=tiles / self._heads.origin, clock_ms=clock_ms
         )
@@ -147,6 +149,8 @@ class LogService:
         self, subscriber: Subscriber, logs: list[TopicPartition], checkpoints: TopicPartition
     ) -> CheckpointsReader:
         """Go back to the last signed tree of every log; entries wait until all checkpoints are known."""
+        for note in await asyncio.to_thread(self._state.handovers):
+            await asyncio.to_thread(self._keys.adopt, note)
         self._ends = await subscriber.end_offsets([*logs, checkpoints])
         beginnings = await subscriber.beginning_offsets([*logs, checkpoints])
         for partition in logs:
@@ -179,9 +183,7 @@ class LogService:
         origin = self._heads.origin
         resumed = await asyncio.to_thread(resume_heads, self._state, self._tiles_folder / origin, origin)
         self._heads, self._tiles[origin] = resumed.log, resumed.tiles
-        reader = CheckpointsReader(
-            self._bus, self._keys.public, self._state, self._heads, resumed.tiles, self._logs
-        )
+        reader = CheckpointsReader(self._bus, self._keys, self._state, self._heads, resumed.tiles, self._logs)
         reader.is_rebuilding = resumed.is_rebuilt
         await subscriber.seek(partition, reader.start_offset(partition, beginning, self._ends[partition]))
         while await subscriber.position(partition) < self._ends[partition]:
@@ -243,6 +245,8 @@ class LogService:
         if await asyncio.to_thread(self._state.outgoing):
             return
         await asyncio.to_thread(self._sign_now)
+        if self._keys.pending is not None:
+            await asyncio.to_thread(self._hand_over)
 
     def _sign_now(self) -> None:
         grown = [
@@ -263,6 +267,21 @@ class LogService:
         self._tiles[self._heads.origin].extend(texts, [leaf_hash(text) for text in texts])
         self._flush_heads()
         telemetry.HEAD_SIZE.set(self._heads.size)
+
+    def _hand_over(self) -> None:
+        """Change the keys, once everything that was read is signed: the old pair has then signed for the last time."""
+        signed = self._heads.heads.sizes
+        logs = self._logs.values()
+        if self._heads.size != self._heads.signed_size or not all(
+            log.is_restored and log.tree.size == signed.get(log.origin, 0) for log in logs
+        ):
+            return
+        partitions = {number: LogSize(log.tree.size, log.tree.root()) for number, log in self._logs.items()}
+        heads = LogSize(self._heads.size, self._heads.heads.tree.root())
+        number, note = self._keys.make(self._bus, partitions, heads, at_ms=self._clock_ms())
+        self._state.keep_handover(number, KEYS_KEY.decode("ascii"), note)
+        self._keys.adopt(note)
+        logger.info("the log's keys were handed over", number=number, entries=sum(self.sizes.values()))
 
     def _flush_heads(self) -> None:
         """Write the head tree's tiles, and forget the entries that are now in them and on the topic."""

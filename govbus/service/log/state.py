@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS position (
 CREATE TABLE IF NOT EXISTS evidence (
   kind TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, note TEXT NOT NULL, at_ms INTEGER NOT NULL,
   PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS handover (number INTEGER PRIMARY KEY, note TEXT NOT NULL);
 """
 
 
@@ -213,6 +214,20 @@ class LogState:
                 "SELECT number, origin, size, note_text FROM head_entry ORDER BY number"
             ).fetchall()
         return [HeadEntry(*row) for row in rows]
+
+    # Hand-overs of the log's keys.
+
+    def keep_handover(self, number: int, key: str, note: str) -> None:
+        """Store a hand-over durably, and have it published; only then may the new pair sign."""
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO handover VALUES (?,?)", (number, note))
+            connection.execute("INSERT INTO outgoing (key, note) VALUES (?,?)", (key, note))
+
+    def handovers(self) -> list[str]:
+        """Return the hand-overs that this service made, in order."""
+        with self._lock:
+            rows = self._connection.execute("SELECT note FROM handover ORDER BY number").fetchall()
+        return [row[0] for row in rows]
 
     # Notes on their way to the topic.
 

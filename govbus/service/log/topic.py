@@ -11,10 +11,11 @@ from govbus.document.ids import AgencyId
 from govbus.document.record import Record
 from govbus.errors import LogIntegrityError, NoteError
 from govbus.message_log.checkpoint import Checkpoint
-from govbus.message_log.heads import HEADS_KEY, partition_of_key
-from govbus.message_log.keys import LogPublicKeys, log_origin
+from govbus.message_log.heads import HEADS_KEY, KEYS_KEY, partition_of_key
+from govbus.message_log.keys import log_origin
 from govbus.service.log.heads import HeadLog
 from govbus.service.log.partition import LogPartition
+from govbus.service.log.signing_keys import SigningKeys
 from govbus.service.log.state import HeadEntry, LogState, Position, SignedTree, TopicProgress
 from govbus.service.log.tiles import LogTiles
 from govbus.signing.merkle import leaf_hash
@@ -29,7 +30,7 @@ class CheckpointsReader:
     def __init__(
         self,
         bus: AgencyId,
-        keys: LogPublicKeys,
+        keys: SigningKeys,
         state: LogState,
         heads: HeadLog,
         tiles: LogTiles,
@@ -87,6 +88,9 @@ class CheckpointsReader:
         for record in records:
             if self._must_see_again is not None:
                 self._see_again(record, self._must_see_again)
+                continue
+            if record.key == KEYS_KEY and self._keys.take(record.value or b""):
+                published.append((KEYS_KEY.decode("ascii"), (record.value or b"").decode("utf-8")))
                 continue
             number = partition_of_key(record.key)
             if number is None and record.key != HEADS_KEY:
@@ -153,7 +157,7 @@ class CheckpointsReader:
 
     def _opened(self, origin: str, record: Record) -> Checkpoint | None:
         try:
-            return self._keys.open(record.value or b"", origin)
+            return self._keys.public.open(record.value or b"", origin)
         except NoteError as err:  # not our promise: written by somebody else, or with keys of before
             logger.warning("checkpoint that our keys did not sign", offset=record.offset, error=str(err))
             return None

@@ -16,6 +16,7 @@ from govbus.message_log.policy import NO_QUORUM, Policy
 from govbus.service.log.cosigning import Cosigner, Witness
 from govbus.service.log.published import HeadWatcher
 from govbus.service.log.service import LogService
+from govbus.service.log.signing_keys import SigningKeys
 from govbus.service.log.stamping import Stamper
 from govbus.service.log.state import LogState
 from govbus.service.timestamps import authority_of
@@ -33,7 +34,7 @@ def log_service_of(
     transport: Transport,
     *,
     bus: AgencyId,
-    keys: LogKeys,
+    keys: LogKeys | SigningKeys,
     state: LogState,
     folder: Path,
     policy: Policy | None,
@@ -45,6 +46,7 @@ def log_service_of(
         ConfigError: if the policy asks for witnesses and names none with a URL, or an authority's certificates
             cannot be read.
     """
+    keys = keys if isinstance(keys, SigningKeys) else SigningKeys(keys)
     watchers: list[HeadWatcher] = []
     if policy is not None:
         watchers.append(_cosigner(settings, policy, keys, bus, clock_ms))
@@ -78,7 +80,7 @@ def read_policy(file: Path) -> Policy:
 
 
 def _cosigner(
-    settings: LogSettings, policy: Policy, keys: LogKeys, bus: AgencyId, clock_ms: Callable[[], int]
+    settings: LogSettings, policy: Policy, keys: SigningKeys, bus: AgencyId, clock_ms: Callable[[], int]
 ) -> Cosigner:
     if not any(witness.url for witness in policy.witnesses):
         raise ConfigError(
@@ -86,7 +88,8 @@ def _cosigner(
             remedy="write lines: witness <name> <verifier key> <url>",
         )
     origin = head_origin(bus)
-    own = {key.to_vkey() for key in keys.public.verifiers(origin)}
+    pairs = [keys.current, *([keys.pending] if keys.pending is not None else [])]
+    own = {key.to_vkey() for pair in pairs for key in pair.public.verifiers(origin)}
     listed = {log.verifier.to_vkey() for log in policy.logs}
     if listed and not own <= listed:
         raise ConfigError(
@@ -96,7 +99,7 @@ def _cosigner(
     return Cosigner(
         policy,
         _connecting(policy, settings.witness_timeout_s),
-        keys.public.verifiers(origin),
+        lambda note: keys.verifiers_of(note, origin),
         clock_ms=clock_ms,
         interval_s=max(settings.witness_interval_s, settings.checkpoint_interval_s),
     )

@@ -41,7 +41,9 @@ def witnessed(bench, witnesses, monkeypatch):
 
 def _cosigner(bench, witnesses):
     keys = bench.keys.public.verifiers(HEADS)
-    return Cosigner(bench.policy, connecting(witnesses), keys, clock_ms=bench.clock_ms, interval_s=0.01)
+    return Cosigner(
+        bench.policy, connecting(witnesses), lambda _: keys, clock_ms=bench.clock_ms, interval_s=0.01
+    )
 
 
 async def _opened(bench):

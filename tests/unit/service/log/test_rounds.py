@@ -12,6 +12,7 @@ from govbus.message_log.keys import log_origin
 from govbus.service.log.heads import HeadLog
 from govbus.service.log.partition import LogPartition
 from govbus.service.log.rounds import RoundMaker
+from govbus.service.log.signing_keys import SigningKeys
 from govbus.service.log.state import LogState
 
 from .conftest import AT_MS, BUS, HEADS
@@ -37,7 +38,7 @@ def test_a_round_is_stored_whole_in_the_order_of_the_head_tree(state, log_keys):
     """Partitions' notes come in the order of their entries, then the head checkpoint that covers them."""
     heads = HeadLog(HEADS)
     logs = [_partition(1, b"a"), _partition(0, b"b", b"c")]
-    entries = RoundMaker(log_keys, state, lambda: AT_MS).sign(logs, heads)
+    entries = RoundMaker(SigningKeys(log_keys), state, lambda: AT_MS).sign(logs, heads)
 
     assert [(0, log_origin(BUS, 1), 1), (1, log_origin(BUS, 0), 2)] == [one[:3] for one in entries]
     assert entries == state.head_entries()
@@ -54,7 +55,7 @@ def test_a_round_is_stored_whole_in_the_order_of_the_head_tree(state, log_keys):
 @pytest.mark.parametrize("is_partition", [True, False])
 def test_another_root_for_a_signed_size_is_never_signed(state, log_keys, is_partition):
     """Whatever went wrong before: for one size there is one root, and nothing of the round is stored."""
-    maker = RoundMaker(log_keys, state, lambda: AT_MS)
+    maker = RoundMaker(SigningKeys(log_keys), state, lambda: AT_MS)
     maker.sign([_partition(0, b"a")], HeadLog(HEADS))
     stored = state.outgoing()
 

@@ -36,7 +36,9 @@ async def parties(bench, monkeypatch):
     keys = bench.keys.public.verifiers(HEADS)
     bench.authority = FakeAuthority("tsa1")
     bench.watchers = (
-        Cosigner(bench.policy, connecting(witnesses), keys, clock_ms=bench.clock_ms, interval_s=0.01),
+        Cosigner(
+            bench.policy, connecting(witnesses), lambda _: keys, clock_ms=bench.clock_ms, interval_s=0.01
+        ),
         Stamper([bench.authority], clock_ms=bench.clock_ms, interval_s=0.01),
     )
     witnesses[1].is_down = True
