@@ -20,7 +20,7 @@ WHOLE_DOCUMENTS_MAX = 4096
 class OpenBatch:
     """A batch of one origin whose statements come one after the other."""
 
-    __slots__ = ("batch", "end", "leaves", "next", "text")
+    __slots__ = ("batch", "end", "entries", "hashes", "next", "paths", "text")
 
     def __init__(self, text: bytes, batch: BatchText) -> None:
         """Wait for the statements of a batch, from its first on."""
@@ -29,22 +29,38 @@ class OpenBatch:
         self.next = batch.start
         """Index of the statement that is to come."""
         self.end = batch.end
-        self.leaves: list[tuple[bytes, bytes, int]] = []
-        """Statement hash, path and entry number of each that has come."""
+        self.hashes: list[bytes] = []
+        """Statement hash of each that has come."""
+        self.paths: list[bytes] = []
+        self.entries: list[int] = []
+        """Numbers of their entries."""
+
+    def add(self, statement_hash: bytes, path: bytes, entry: int) -> None:
+        """Take the statement in that comes next.
+
+        Args:
+            statement_hash: 32 bytes.
+            path: that its document carries.
+            entry: number of the entry.
+        """
+        self.hashes.append(statement_hash)
+        self.paths.append(path)
+        self.entries.append(entry)
+        self.next += 1
 
     def close(self) -> bool:
         """Return whether all of the batch has come, and every path is the tree's own."""
-        if len(self.leaves) != self.end - self.batch.start:
+        if len(self.hashes) != self.end - self.batch.start:
             return False
-        hashes, paths, _ = zip(*self.leaves, strict=True)
-        root, demanded = inclusion_paths(hashes)
-        return root == self.batch.root and demanded == list(paths)
+        root, demanded = inclusion_paths(self.hashes)
+        return root == self.batch.root and demanded == self.paths
 
     def astray(self) -> Iterator[tuple[int, int]]:
         """Yield index and entry number of every document whose path does not lead to the batch's root."""
         batch = self.batch
         memo = PathMemo(batch.root, batch.end - batch.start)
-        for index, (leaf, path, entry) in enumerate(self.leaves, batch.start):
+        leaves = zip(self.hashes, self.paths, self.entries, strict=True)
+        for index, (leaf, path, entry) in enumerate(leaves, batch.start):
             try:
                 memo.verify(leaf, index - batch.start, path)
             except ProofError:

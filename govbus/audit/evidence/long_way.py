@@ -130,8 +130,8 @@ class LongWay:
         state.batch = OpenBatch(text, batch)
         edges.batch_text, edges.batch_end = text, batch.end
         middle = entry[start - 1 : end]
-        state.known = known._replace(middle=middle, middle_bytes=len(middle))
-        return state.known
+        known.middle, known.middle_bytes, known.course = middle, len(middle), None
+        return known
 
     def _is_selected(self, fields: EntryFields) -> bool:
         selection = self._selection
@@ -368,8 +368,7 @@ class LongWay:
         if waiting is None and index == batch[1].start and size <= WHOLE_DOCUMENTS_MAX:
             waiting = state.batch = OpenBatch(*batch)
         if waiting is not None and waiting.next == index:
-            waiting.leaves.append((statement_hash(fields.statement or b""), fields.path, self._number))
-            waiting.next += 1
+            waiting.add(statement_hash(fields.statement or b""), fields.path, self._number)
             if waiting.next == batch[1].end:
                 self.close_batch(state)
 

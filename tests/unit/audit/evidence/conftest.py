@@ -66,10 +66,13 @@ class Kept:
 class Log:
     """Entries of one partition."""
 
-    def __init__(self, who, count, batch):
+    def __init__(self, who, count, batch, first_offset=8170):
+        """Make entries; the offsets from `first_offset` on get a third octet on the way."""
         makers = [dataclasses.replace(maker, next=0) for maker in who.makers[:2]]
         pairs = islice(decided(makers, batch), count)
         self.kept = [Kept(entry, made, header_lines(made.signed)) for entry, made in pairs]
+        for one in self.kept:
+            one.change(source=one.entry.source._replace(offset=first_offset + one.entry.source.offset))
         self.table = who.table
         self.keys = LogKeys.generate()
 

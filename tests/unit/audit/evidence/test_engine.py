@@ -67,7 +67,7 @@ def test_two_outboxes_of_one_agency(who, batch):
     ]
     log = Log(dataclasses.replace(who, makers=makers), 80, batch)
     for number, one in enumerate(log.kept):
-        one.change(source=one.entry.source._replace(offset=number))
+        one.change(source=one.entry.source._replace(offset=8170 + number))
 
     assert [] == log.findings()
     assert 80 == log.joining.counts["verified"]
