@@ -545,7 +545,7 @@ while [ -f "$trust/log-keys-$((handovers + 1)).note" ]; do
   sed -n '1,/^$/p' "$work/note" | sed '/^$/d' >"$work/handover"
   cp "$work/handover" "$work/handover-$handovers"
   [ "$handovers" -ne 1 ] || is_known=0
-  is_held=0
+  held=1
   if [ "$(sed -n 1p "$work/handover")" = "$bus/log/keys" ] && [ "$(sed -n 2p "$work/handover")" = "$handovers" ] &&
     [ "$(sed -n 4p "$work/handover")" = govbus/log-keys/v1 ]; then
     raw_of "$(field 6 old)" >"$work/old-key"
@@ -554,15 +554,19 @@ while [ -f "$trust/log-keys-$((handovers + 1)).note" ]; do
     pem_of "$work/log-key-$((handovers - 1))"
     pem_of "$work/log-key-$handovers"
     if same "$work/old-key" "$work/log-key-$((handovers - 1))"; then
-      is_held=1
+      held=0
       for one in $((handovers - 1)) "$handovers"; do
-        find_line "$bus/log/keys" "$work/type" "$work/log-key-$one" &&
-          holds "$work/log-key-$one.pem" Ed25519 "$work/found" "$work/handover" || is_held=0
+        result=1
+        if find_line "$bus/log/keys" "$work/type" "$work/log-key-$one"; then
+          holds "$work/log-key-$one.pem" Ed25519 "$work/found" "$work/handover"
+          result=$?
+        fi
+        [ "$held" -eq 1 ] || [ "$result" -eq 0 ] || held=$result
         ! same "$work/known-key" "$work/log-key-$one" || is_known=1
       done
     fi
   fi
-  judge $((1 - is_held)) "hand-over $handovers of the log's keys: signed by the Ed25519 key before and the one after"
+  judge "$held" "hand-over $handovers of the log's keys: signed by the Ed25519 key before and the one after"
 done
 [ "$is_known" -eq 1 ] || failed "hand-overs of the log's keys: about other keys than $trust/log-ed25519.pub.pem"
 # size_at N: how far the log NAME had been signed at hand-over N; 0 where it is not named
