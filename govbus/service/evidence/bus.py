@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -18,7 +18,7 @@ from govbus.message_log.proof import TlogProof
 from govbus.schemas.core import decode_log_entry
 from govbus.service.evidence.checkpoints import Checkpoints
 from govbus.service.scanning import record_at, scan
-from govbus.signing.merkle import HASH_BYTES, inclusion_path, leaf_hash
+from govbus.signing.merkle import HASH_BYTES, leaf_hash, node_hash
 from govbus.transport.base import Transport
 
 Progress = Callable[[str, int], None]
@@ -101,25 +101,37 @@ class LeafHashes:
         hashes += leaf_hash(value)
         return len(hashes) // HASH_BYTES - 1
 
-    def first(self, partition: int, size: int) -> list[bytes]:
-        """Return the leaf hashes of the first entries of a partition.
+    def path(self, partition: int, index: int, size: int) -> list[bytes]:
+        """Return the inclusion path of an entry in the tree of the first entries of a partition.
+
+        Each level is made from the one below, so that no more than half of the leaves again is held.
 
         Raises:
-            MissingPartError: if the partition has fewer.
+            MissingPartError: if the partition has fewer entries.
         """
-        hashes = self._hashes.get(partition, bytearray())
-        if size * HASH_BYTES > len(hashes):
+        level = self._hashes.get(partition, bytearray())
+        if size * HASH_BYTES > len(level):
             raise MissingPartError(
                 f"a checkpoint states {size} entries in log partition {partition}, "
-                f"there are {len(hashes) // HASH_BYTES}",
+                f"there are {len(level) // HASH_BYTES}",
                 remedy="run `govbus audit verify`: the end of the log is gone",
             )
-        return list(_slices(hashes, size))
+        path: list[bytes] = []
+        while size > 1:
+            beside = index ^ 1
+            if beside < size:
+                path.append(_hash_at(level, beside))
+            above = bytearray()
+            for left in range(0, size - 1, 2):
+                above += node_hash(_hash_at(level, left), _hash_at(level, left + 1))
+            if size % 2:
+                above += _hash_at(level, size - 1)
+            level, index, size = above, index // 2, (size + 1) // 2
+        return path
 
 
-def _slices(hashes: bytearray, count: int) -> Iterator[bytes]:
-    for start in range(0, count * HASH_BYTES, HASH_BYTES):
-        yield bytes(hashes[start : start + HASH_BYTES])
+def _hash_at(level: bytearray, number: int) -> bytes:
+    return bytes(level[number * HASH_BYTES : (number + 1) * HASH_BYTES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +214,7 @@ async def search_log(
     async for record in scan(transport, [topics.CHECKPOINTS]):
         checkpoints.take(record)
     size, note, number = checkpoints.first_over(chosen.partition, chosen.index)
-    path = inclusion_path(hashes.first(chosen.partition, size), chosen.index)
+    path = hashes.path(chosen.partition, chosen.index, size)
     head = checkpoints.head_over(number)
     return LoggedEntry(
         chosen.entry,

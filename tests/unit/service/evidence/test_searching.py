@@ -13,7 +13,8 @@ from govbus.document.ids import AgencyId
 from govbus.errors import ConfigError, MissingPartError
 from govbus.schemas.core import decode_log_entry, encode_log_entry
 from govbus.service.evidence.archive import search_archive
-from govbus.service.evidence.bus import search_bus, search_log
+from govbus.service.evidence.bus import LeafHashes, search_bus, search_log
+from govbus.signing.merkle import inclusion_path, leaf_hash
 from govbus.testing.example_bus import BUS
 from govbus.transport.base import TopicPartition
 from tests.unit.audit.archive.conftest import OUTBOX, ArchiveBus
@@ -111,3 +112,21 @@ async def test_an_unknown_document_is_said_to_be_unknown(bus):
     """No decision, no evidence."""
     with pytest.raises(MissingPartError, match="no decision about document nothing"):
         await _found(bus, "nothing")
+
+
+@pytest.mark.parametrize("size", range(1, 20))
+def test_paths_are_those_of_the_tree(size):
+    """A path from the kept hashes is the path of RFC 9162, for every entry of every small tree."""
+    hashes = LeafHashes()
+    values = [b"entry %d" % number for number in range(20)]
+    for number, value in enumerate(values):
+        assert hashes.append(3, value) == number
+    leaves = [leaf_hash(value) for value in values[:size]]
+    for index in range(size):
+        assert hashes.path(3, index, size) == inclusion_path(leaves, index)
+
+
+def test_a_log_that_is_shorter_than_its_checkpoint_is_said():
+    """A checkpoint over more entries than there are is no proof, and the remedy says what happened."""
+    with pytest.raises(MissingPartError, match="states 2 entries in log partition 0, there are 0"):
+        LeafHashes().path(0, 0, 2)
