@@ -102,9 +102,7 @@ class EntryChecks:
             except RuleError as err:
                 self._problem(agency, field, err.message, err.rule)
                 continue
-            trusted = TrustedCertificate(
-                certificate, AgencyId(agency.id), part.revoked, part.role, issuers
-            )
+            trusted = TrustedCertificate(certificate, AgencyId(agency.id), part.revoked, part.role, issuers)
             other = self.certificates.setdefault(certificate.thumbprint, trusted)
             if other is not trusted:
                 self._problem(
