@@ -104,6 +104,11 @@ class DeletedRecords:
         self._gone: dict[TopicPartition, list[AuditFinding]] = {}
         self._counts: Counter[TopicPartition] = Counter()
         self._erased: dict[TopicPartition, int] = {}
+        self._uncounted = 0
+
+    def take_uncounted(self, count: int) -> None:
+        """Take in that more are gone, of which nobody kept where."""
+        self._uncounted += count
 
     def take(self, finding: AuditFinding) -> None:
         """Take in that the record of an entry is gone."""
@@ -128,6 +133,7 @@ class DeletedRecords:
                 )
                 continue
             report.extend(self._gone[source])
-            hidden = count - len(self._gone[source])
+            hidden = count - len(self._gone[source]) + self._uncounted
+            self._uncounted = 0  # they count as missed as soon as anything is
             report.findings_total += hidden
             report.by_check[Check.RETENTION.value] += hidden

@@ -191,6 +191,10 @@ def _check_erased(bus, record, chosen):
     bus.wait(lambda: _is_stamped(bus), WAIT_S, "a head over the erasure")
     bus.write_archive()
     assert "values erased    1" in bus.verify_archive()
+    for level in ("evidence", "full"):
+        report = json.loads(bus.run("audit", "verify", *_trust(bus), "--level", level, "--json"))
+        assert report["log_verified"], report
+        assert any("left the broker with one that was erased" in note for note in report["notes"])
     assert "erased" in bus.run("trace", chosen)
 
 

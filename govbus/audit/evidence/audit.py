@@ -22,6 +22,7 @@ from govbus.message_log.heads import HEADS_KEY, TIMESTAMP_KEY, TIMESTAMPED_HEADE
 from govbus.message_log.keys import LogPublicKeys, log_origin
 from govbus.message_log.note import Note
 from govbus.message_log.policy import Policy
+from govbus.transport.base import TopicPartition
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being read, entries done and entries in all."""
@@ -98,6 +99,7 @@ def audit_evidence(
     processes: int,
     progress: Progress | None = None,
     roots: Mapping[tuple[int, int], bytes] | None = None,
+    beginnings: Mapping[TopicPartition, int] | None = None,
 ) -> Joining:
     """Check units and compare the trees with every checkpoint.
 
@@ -112,6 +114,7 @@ def audit_evidence(
         processes: how many to use.
         progress: told how far it is.
         roots: that an archive's manifests state, by log partition and size.
+        beginnings: first offsets that the broker still has, where it is asked.
 
     Raises:
         GovbusError: if something cannot be read; nothing is then established.
@@ -127,7 +130,7 @@ def audit_evidence(
         if progress is not None:
             progress("entries", reached, max(total, reached))
 
-    joining = Joining(report, selection, roots or {})
+    joining = Joining(report, selection, roots or {}, beginnings)
     for result in check_units(units, work, processes=processes, done=done):
         joining.take(result)
     joining.finish(reading.checkpoints, numbers)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from govbus.audit.checkpoints import Checkpoints
+from govbus.audit.erasures import DeletedRecords
 from govbus.audit.evidence.material import Selection
 from govbus.audit.evidence.result import OriginEdges, PartitionPart, UnitResult
 from govbus.audit.evidence.sequence import Report, join_edges, report_gap
@@ -14,6 +15,7 @@ from govbus.audit.report import AuditFinding, AuditReport, Check
 from govbus.document import topics
 from govbus.document.decision import SourcePosition
 from govbus.message_log.tree import CompactTree
+from govbus.transport.base import TopicPartition
 
 _COUNTS = (
     ("hashed", "entries outside the range were hashed only, not checked"),
@@ -33,10 +35,23 @@ class Joining:
     """Takes the results of units in any order; flat in memory but for the edges of parts."""
 
     def __init__(
-        self, report: AuditReport, selection: Selection, roots: Mapping[tuple[int, int], bytes]
+        self,
+        report: AuditReport,
+        selection: Selection,
+        roots: Mapping[tuple[int, int], bytes],
+        beginnings: Mapping[TopicPartition, int] | None = None,
     ) -> None:
-        """Take where findings and counts go, and the roots that manifests state, by log partition and size."""
+        """Take where findings and counts go.
+
+        Args:
+            report: takes findings and counts.
+            selection: which entries are checked.
+            roots: that manifests state, by log partition and size.
+            beginnings: first offsets that the broker still has, where it is asked.
+        """
         self._roots = roots
+        self._beginnings = beginnings or {}
+        self._deleted = DeletedRecords()
         self._report = report
         self._selection = selection
         self._parts: list[PartitionPart] = []
@@ -50,8 +65,12 @@ class Joining:
         report = self._report
         beyond = Counter(result.found.by_check)
         for finding in result.found.findings:
-            report.add(finding)
             beyond[finding.check] -= 1
+            if finding.check is Check.RETENTION and finding.source is not None:
+                self._deleted.take(finding)
+            else:
+                report.add(finding)
+        self._deleted.take_uncounted(beyond.pop(Check.RETENTION, 0))
         report.findings_total += beyond.total()
         report.by_check.update({check.value: count for check, count in beyond.items() if count})
         report.outcomes.update(result.outcomes)
@@ -171,6 +190,11 @@ class Joining:
             )
 
     def _explain_absent(self) -> None:
+        for source, _ in self._erased:
+            place, _, offset = source.rpartition("@")
+            topic, _, number = place.rpartition("/")
+            self._deleted.explain(SourcePosition(topic, int(number), int(offset)))
+        self._deleted.finish(self._report, self._beginnings)
         for origin, index, partition, entry, *named in self._absent:
             if tuple(named) not in self._erased:
                 self._add(

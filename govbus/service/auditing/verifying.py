@@ -201,6 +201,7 @@ async def verify_bus(
         selection=selection,
         processes=request.processes,
         progress=progress,
+        beginnings=snapshot.beginnings,
     )
     return _finished(report, request, is_full=False)
 
