@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -30,6 +31,9 @@ PROBE_TIMEOUT_S = 1.0
 PROBE_PAUSE_S = 0.05
 KILL_TIMEOUT_S = 10.0
 LOG_LINES_SHOWN_MAX = 15
+PORTS = range(20_000, 32_000)
+"""Below the range from which Linux (32,768 on) and others (49,152 on) give ports to clients."""
+PORTS_TRIED_MAX = 200
 LOG_TAIL_BYTES_MAX = 64 << 10
 STACK_FRAME = re.compile(r"\s+(at |\.\.\. \d+ more)")
 
@@ -368,11 +372,20 @@ def _new_cluster_id() -> str:
 
 
 def _free_ports() -> tuple[int, int]:
-    """Returns two different ports that were free a moment ago."""
-    with socket.socket() as first, socket.socket() as second:
-        first.bind((configuration.HOST, 0))
-        second.bind((configuration.HOST, 0))
-        return first.getsockname()[1], second.getsockname()[1]
+    """Returns two different ports that were free a moment ago.
+
+    They are from below those that systems give to clients. A client that keeps knocking at a broker that is away would
+    else be given that very port some day, be connected to itself, and keep the broker from coming back.
+    """
+    drawn = random.SystemRandom().sample(PORTS, PORTS_TRIED_MAX)
+    free = (port for port in drawn if _is_free(port))
+    try:
+        return next(free), next(free)
+    except StopIteration as err:
+        raise MissingPartError(
+            f"no free port was found among {PORTS.start} to {PORTS.stop - 1}",
+            remedy="stop what listens there",
+        ) from err
 
 
 def _is_free(port: int) -> bool:

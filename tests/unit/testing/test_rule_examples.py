@@ -35,6 +35,7 @@ CHANGES = {
     "add_header: [[gb-salt, x], [other, y]]": ("SEC-3", "gb-salt"),
     "key: tax.example/other": ("SEC-3", "key"),
     "topic: govbus.out.court.example": ("SEC-3", "topic"),
+    "signed_by: [officer]": ("SEC-10", "gb-sig"),
     "signature: strip": ("SEC-3", "gb-sig"),
     "signature: flip": ("SEC-3", "gb-sig"),
     "signature: small-order": ("SEC-3", "gb-sig"),
@@ -52,8 +53,8 @@ def test_a_change_of_the_bytes_breaks_one_rule(change):
 
 
 def test_every_change_is_tried():
-    """No key of ``raw`` is without a test; the algorithm alone breaks nothing."""
-    assert RAW_KEYS - {"algorithm"} == {change.partition(":")[0] for change in CHANGES}
+    """No key of ``raw`` is without a test; algorithm and mode alone break nothing."""
+    assert RAW_KEYS - {"algorithm", "mode"} == {change.partition(":")[0] for change in CHANGES}
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"])
