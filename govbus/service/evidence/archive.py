@@ -12,8 +12,7 @@ from govbus.document.record import unframe
 from govbus.errors import MissingPartError
 from govbus.message_log.keys import LogPublicKeys, log_origin
 from govbus.message_log.policy import Policy
-from govbus.message_log.proof import TlogProof
-from govbus.service.evidence.bus import EntrySearch, Evidences, Progress
+from govbus.service.evidence.bus import EntrySearch, Evidences, Progress, logged_entry
 from govbus.service.evidence.checkpoints import Checkpoints
 
 _EVERY = 1000
@@ -81,19 +80,11 @@ def search_archived_log(
                 progress("archive", done)
     chosen = search.chosen()
     checkpoints = Checkpoints.of(archive.records("checkpoints"), bus=bus, keys=keys, policy=policy)
-    size, note, number = checkpoints.first_over(chosen.partition, chosen.index)
     # Tiles stand for the sizes that segments end at; the checkpoint may be of any size before.
     tree = archive.tree(log_origin(bus, chosen.partition), _archived_size(archive, chosen.partition))
-    path = tree.inclusion_proof(chosen.index, size)
-    head = checkpoints.head_over(number)
-    logged = LoggedEntry(
-        chosen.entry,
-        chosen.value,
-        TlogProof(chosen.index, tuple(path), note).to_text(),
-        head.proof.to_text() if head is not None else None,
-        head.timestamps if head is not None else {},
-    )
-    return logged, chosen.place
+    return logged_entry(
+        chosen, checkpoints, lambda size: tree.inclusion_proof(chosen.index, size)
+    ), chosen.place
 
 
 def _archived_size(archive: Archive, partition: int) -> int:

@@ -213,8 +213,24 @@ async def search_log(
     checkpoints = Checkpoints(bus, keys, policy)
     async for record in scan(transport, [topics.CHECKPOINTS]):
         checkpoints.take(record)
+    return logged_entry(chosen, checkpoints, lambda size: hashes.path(chosen.partition, chosen.index, size))
+
+
+def logged_entry(
+    chosen: FoundEntry[Place], checkpoints: Checkpoints, path_of: Callable[[int], list[bytes]]
+) -> LoggedEntry:
+    """Return an entry with its proofs: under the first checkpoint over it, and under the best head over that.
+
+    Args:
+        chosen: the entry.
+        checkpoints: all that the log's keys signed.
+        path_of: returns the inclusion path of the entry in the tree of a size.
+
+    Raises:
+        MissingPartError: if no checkpoint covers it yet, or `path_of` lacks entries.
+    """
     size, note, number = checkpoints.first_over(chosen.partition, chosen.index)
-    path = hashes.path(chosen.partition, chosen.index, size)
+    path = path_of(size)
     head = checkpoints.head_over(number)
     return LoggedEntry(
         chosen.entry,
